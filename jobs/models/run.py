@@ -170,6 +170,11 @@ class JobRun(models.Model):
             # jobs.reaper: retries that are due, attempts whose worker fell silent
             models.Index(fields=["next_attempt_at"], condition=Q(status="retrying"), name="jobs_run_retry"),
             models.Index(fields=["lease_expires_at"], condition=Q(status="running"), name="jobs_run_lease"),
+            models.Index(
+                fields=["expires_at"],
+                condition=Q(status="queued", expires_at__isnull=False),
+                name="jobs_run_expiry",
+            ),
             # lists and statistics
             models.Index(fields=["job", "-id"], name="jobs_run_by_job"),
             models.Index(fields=["status", "-id"], name="jobs_run_by_status"),

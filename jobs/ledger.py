@@ -18,6 +18,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 from psycopg.types.json import Jsonb
 
+from jobs import audit
 from jobs.errors import IllegalState, RunNotFound
 from jobs.models import JobRun, RunLog
 
@@ -343,6 +344,7 @@ def cancel(run_id: uuid.UUID, *, by: AbstractBaseUser | None) -> JobRun:
         if not done:
             raise IllegalState(f"The run has already ended: {run.get_status_display().lower()}.")
         note(run, f"Cancel requested by {who}.")
+        audit.record(by, run, "Cancel requested.")
     return run
 
 

@@ -17,10 +17,13 @@ from datetime import timedelta
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from celery import shared_task
+from django.contrib.auth.models import AbstractBaseUser
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
+from jobs import ledger, outbox
 from jobs.context import ActiveRun
-from jobs.errors import InvalidParameters, TransientError, UnknownJob
+from jobs.errors import IllegalState, InvalidParameters, TransientError, UnknownJob
+from jobs.ledger import NewRun
 from jobs.models import JobRun
 
 P = ParamSpec("P")
@@ -111,7 +114,7 @@ class Job(Generic[P, R]):
 
     def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> JobRun:
         """Write a run and send it once the current transaction commits; returns the run's row."""
-        return enqueue_job(self, kwargs)
+        return enqueue(self, kwargs, trigger=JobRun.Trigger.CODE)
 
     @property
     def app_label(self) -> str:
@@ -162,3 +165,124 @@ def find_job(name: str) -> AnyJob | None:
 def all_jobs() -> list[AnyJob]:
     """Every registered job, by name."""
     return [_registry[name] for name in sorted(_registry)]
+
+
+def enqueue(
+    job: AnyJob,
+    parameters: Mapping[str, object],
+    *,
+    trigger: JobRun.Trigger,
+    requested_by: AbstractBaseUser | None = None,
+    schedule_id: int | None = None,
+    retry_of: JobRun | None = None,
+    idempotency_key: str | None = None,
+) -> JobRun:
+    """Write a run of a job in the current transaction and send it after commit; returns its row.
+
+    Raises InvalidParameters. With an idempotency key that the job has seen, the earlier run is returned
+    and nothing is sent.
+    """
+    run, is_new = ledger.insert(
+        NewRun(
+            job=job.name,
+            queue=job.queue,
+            trigger=trigger,
+            parameters=job.clean(parameters),
+            priority=job.priority,
+            max_attempts=job.retry.max_attempts,
+            requested_by=requested_by,
+            schedule_id=schedule_id,
+            retry_of=retry_of,
+            idempotency_key=idempotency_key,
+        )
+    )
+    if is_new:
+        outbox.send_on_commit(run)
+    return run
+
+
+def retry_run(
+    run: JobRun, *, by: AbstractBaseUser | None, parameters: Mapping[str, object] | None = None
+) -> JobRun:
+    """Make a finished run again as a new run, with the same parameters or edited ones.
+
+    Raises IllegalState while the run is active, UnknownJob when its job is gone, InvalidParameters.
+    """
+    if run.is_active:
+        raise IllegalState(f"The run has not ended: it is {run.get_status_display().lower()}.")
+    return enqueue(
+        get_job(run.job),
+        run.parameters if parameters is None else parameters,
+        trigger=JobRun.Trigger.RETRY,
+        requested_by=by,
+        schedule_id=run.schedule_id,
+        retry_of=run,
+    )
+
+
+def job(
+    name: str,
+    *,
+    title: str,
+    queue: str = "default",
+    retry: RetryPolicy | None = None,
+    soft_time_limit: int = 3300,
+    time_limit: int = 3600,
+    priority: int = 5,
+    cancel_grace: float | None = None,
+    schedule: Cron | Every | None = None,
+    steps: Mapping[str, float] | None = None,
+) -> Callable[[Callable[Concatenate[ActiveRun, P], R]], Job[P, R]]:
+    """Register the decorated function as a job. See the module's docstring.
+
+    Raises ValueError at import for a name that is taken or malformed, and TypeError for a signature that is not
+    `(run, *, name: type, …)`.
+    """
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"A job's name is <app>.<verb>_<noun> in lower case; {name!r} is not.")
+
+    def register(function: Callable[Concatenate[ActiveRun, P], R]) -> Job[P, R]:
+        if name in _registry:
+            raise ValueError(f"There are two jobs named {name!r}.")
+        definition = Job(
+            name=name,
+            title=title,
+            queue=queue,
+            function=function,
+            parameters=_parameters_of(function, name),
+            retry=retry or RetryPolicy(),
+            soft_time_limit=soft_time_limit,
+            time_limit=time_limit,
+            priority=priority,
+            cancel_grace=cancel_grace,
+            schedule=schedule,
+            steps=steps or {},
+        )
+        _registry[name] = definition
+        shared_task(name=name, soft_time_limit=soft_time_limit, time_limit=time_limit)(_unreachable(name))
+        return definition
+
+    return register
+
+
+def _parameters_of(function: Callable[..., Any], name: str) -> type[JobParameters]:
+    _run, *others = inspect.signature(function, eval_str=True).parameters.values()
+    fields: dict[str, Any] = {}
+    for parameter in others:
+        if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
+            raise TypeError(f"{name}: parameter {parameter.name} must be keyword-only: put it behind a *.")
+        if parameter.annotation is inspect.Parameter.empty:
+            raise TypeError(f"{name}: parameter {parameter.name} has no type.")
+        default = ... if parameter.default is inspect.Parameter.empty else parameter.default
+        fields[parameter.name] = (parameter.annotation, default)
+    return create_model(f"{name} parameters", __base__=JobParameters, **fields)
+
+
+def _unreachable(name: str) -> Callable[..., Any]:
+    """The body Celery sees. It is never called: `jobs.celery_task.LedgerTask` hands its calls to the runner."""
+
+    def run(*args: object, **kwargs: object) -> None:
+        raise TypeError(f"{name} is a job: call the decorated function, or enqueue it.")
+
+    run.__name__ = name.rpartition(".")[2]
+    return run

@@ -5,6 +5,7 @@ decides and writes it back: the condition stands in the UPDATE, and the row coun
 Times are the database's, so that machines need not agree.
 """
 
+import json
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 from psycopg.types.json import Jsonb
 
+from jobs import audit
 from jobs.errors import IllegalState, RunNotFound
 from jobs.models import JobRun, RunLog
 
@@ -142,8 +144,8 @@ def claim(run_id: uuid.UUID, *, worker: str, pid: int) -> Claim | None:
         attempt=row[1],
         max_attempts=row[2],
         job=row[3],
-        parameters=_loads(row[4]),
-        args=_loads(row[5]),
+        parameters=json.loads(row[4]),
+        args=json.loads(row[5]),
         scheduled_for=row[6],
         parent_id=row[7],
     )
@@ -248,9 +250,9 @@ _END_OF_WORKER = _END.format(condition="status = 'running' AND worker = %(worker
 
 def _end(statement: str, run_id: uuid.UUID, outcome: Outcome, **condition: object) -> bool:
     if outcome.status in (Status.SUCCEEDED, Status.PARTIAL):
-        celery_result = _dumps(outcome.result)
+        celery_result = json.dumps(outcome.result)
     else:
-        celery_result = _dumps(
+        celery_result = json.dumps(
             {
                 "exc_type": outcome.error_type.rpartition(".")[2] or "TaskRevokedError",
                 "exc_message": [outcome.error_message or outcome.reason],
@@ -342,6 +344,7 @@ def cancel(run_id: uuid.UUID, *, by: AbstractBaseUser | None) -> JobRun:
         if not done:
             raise IllegalState(f"The run has already ended: {run.get_status_display().lower()}.")
         note(run, f"Cancel requested by {who}.")
+        audit.record(by, run, "Cancel requested.")
     return run
 
 

@@ -1,6 +1,5 @@
 """What a job's body sees of its run: progress, steps, log, cancellation."""
 
-import contextvars
 import logging
 import threading
 import time
@@ -15,9 +14,6 @@ from jobs.errors import RunCancelled, RunSuperseded
 from jobs.ledger import LogLine, Progress
 
 T = TypeVar("T")
-
-#: The run whose body the current thread executes.
-current_run: contextvars.ContextVar["ActiveRun | None"] = contextvars.ContextVar("current_run", default=None)
 
 
 class ActiveRun:
@@ -156,16 +152,3 @@ class ActiveRun:
             return 100 * share
         current = self._steps.get(self._step or "", 0.0)
         return 100 * min((self._done_weight + current * share) / weight, 1.0)
-
-
-class RunLogHandler(logging.Handler):
-    """Sends log records made by a job's body to that run's log; others it ignores."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        run = current_run.get()
-        if run is None:
-            return
-        try:
-            run.log(self.format(record), level=record.levelno)
-        except Exception:  # noqa: BLE001 - logging's own contract: report and go on
-            self.handleError(record)

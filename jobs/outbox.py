@@ -5,6 +5,7 @@ flushed, a worker died with the message in its hands), the scheduler's loop send
 twice is claimed once. So the broker may lose everything at any time.
 """
 
+import json
 import logging
 import uuid
 from collections import Counter
@@ -80,7 +81,7 @@ def _send_one(producer: Any, message: Message) -> None:
     current_app.send_task(
         message.job,
         args=message.args,
-        kwargs=message.parameters,
+        kwargs=dict(message.parameters),
         task_id=str(message.run_id),
         queue=message.queue,
         priority=message.priority,
@@ -134,8 +135,6 @@ def sweep() -> int:
 
 
 def _take(lossy: list[str]) -> list[Message]:
-    import json
-
     with connection.cursor() as cursor:
         cursor.execute(
             _TAKE,
@@ -192,7 +191,7 @@ def depths(queues: Iterable[str]) -> dict[str, int]:
     found = {}
     with current_app.connection_for_read() as broker:
         for queue in queues:
-            channel = broker.channel()
+            channel: Any = broker.channel()
             try:
                 found[queue] = channel.queue_declare(queue=queue, passive=True).message_count
             except ChannelError:  # nothing was ever sent to it

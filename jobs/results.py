@@ -8,11 +8,11 @@ from celery.exceptions import Retry
 from django_celery_results.backends import DatabaseBackend
 from django_celery_results.models import TaskResult
 
-from jobs import ledger, reaper
+from jobs import reaper
 from jobs.models import JobRun
 
 
-class LedgerBackend(DatabaseBackend):
+class LedgerBackend(DatabaseBackend):  # type: ignore[misc]  # the package has no types
     """Serves `AsyncResult` from the ledger, and hears of deaths that only a worker's main process sees."""
 
     def store_result(
@@ -58,6 +58,3 @@ def _find(task_id: str) -> JobRun | None:
         return JobRun.objects.filter(pk=uuid.UUID(task_id)).first()
     except ValueError:
         return None
-
-
-__all__ = ["LedgerBackend", "ledger"]

@@ -9,23 +9,26 @@ import traceback
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from billiard.exceptions import SoftTimeLimitExceeded
 from celery.app.task import Task
 from celery.exceptions import Ignore, Retry
+from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
+from django.utils import timezone
 from pydantic_core import to_jsonable_python
 
 from jobs import ledger
 from jobs.attendant import attendant
-from jobs.context import ActiveRun, current_run
+from jobs.context import ActiveRun
 from jobs.definitions import AnyJob, RetryPolicy, find_job
 from jobs.errors import InvalidParameters, PermanentError, RunCancelled, RunInterrupted, TransientError
 from jobs.ledger import Claim, NewRun, Outcome
 from jobs.models import JobRun
 from jobs.outbox import HEADER
+from jobs.runlogs import current_run
 
 logger = logging.getLogger(__name__)
 
@@ -85,8 +88,8 @@ def _attempt(task: Task[Any, Any], job: AnyJob | None, claim: Claim) -> Any:
                 attendant.body_is_over(run)
         except Exception as error:  # noqa: BLE001 - the one place where every error becomes an outcome
             ended = _from_error(error, job.retry if job else _FOREIGN_RETRY, claim, run)
-        except RunInterrupted as error:
-            ended = _from_interrupt(error, run)
+        except RunInterrupted as interrupt:
+            ended = _from_interrupt(interrupt, run)
         else:
             ended = _from_value(value, run)
         is_recorded = _record(run, ended)
@@ -109,7 +112,8 @@ def _from_value(value: Any, run: ActiveRun) -> _Ended:
     try:
         result = to_jsonable_python(value)
     except ValueError as error:
-        return _Ended(_failure(PermanentError(f"The result cannot be written as JSON: {error}"), run), error)
+        refusal = PermanentError(f"The result cannot be written as JSON: {error}")
+        return _Ended(_failure(refusal, run), error)
     if not run.failed_units:
         return _Ended(Outcome(status=Status.SUCCEEDED, result=result, progress=100))
     count = len(run.failed_units)
@@ -121,8 +125,8 @@ def _from_value(value: Any, run: ActiveRun) -> _Ended:
             status=Status.PARTIAL, result=result, reason=message, error_message=message, progress=100
         )
         return _Ended(outcome)
-    error = PermanentError(message)
-    return _Ended(_failure(error, run), error)
+    failure = PermanentError(message)
+    return _Ended(_failure(failure, run), failure)
 
 
 def _from_error(error: Exception, retry: RetryPolicy, claim: Claim, run: ActiveRun) -> _Ended:
@@ -204,7 +208,7 @@ def _answer(task: Task[Any, Any], ended: _Ended) -> Any:
         task.send_event("task-revoked", terminated=False, signum=None, expired=False)
         raise Ignore
     if ended.retry_in is not None:
-        raise Retry(exc=_as_exception(ended.error), when=ended.retry_in)
+        raise Retry(exc=_as_exception(ended.error), when=timezone.now() + timedelta(seconds=ended.retry_in))
     if ended.error is not None:
         raise ended.error
     return ended.outcome.result
@@ -232,8 +236,6 @@ def _adopt(job: AnyJob, run_id: uuid.UUID | None, kwargs: dict[str, Any]) -> uui
 
 
 def _grace(job: AnyJob | None) -> float:
-    from django.conf import settings
-
     if job is None or job.cancel_grace is None:
         return float(settings.JOBS_CANCEL_GRACE_SECONDS)
     return job.cancel_grace
@@ -241,7 +243,7 @@ def _grace(job: AnyJob | None) -> float:
 
 def _celery_delay(error: Retry) -> float:
     if isinstance(error.when, datetime):
-        return max((error.when - datetime.now(UTC)).total_seconds(), 0)
+        return max((error.when - timezone.now()).total_seconds(), 0)
     return float(error.when or 0)
 
 

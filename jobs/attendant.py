@@ -93,7 +93,10 @@ class Attendant:
                     connection.close()
                     return
                 for watch in list(self._watches.values()):
-                    self._attend(watch)
+                    try:
+                        self._attend(watch)
+                    except Exception:  # a dead attendant would let every lease run out
+                        logger.exception("Run %s: the attendant failed; it goes on.", watch.run.id)
                 self._condition.wait(timeout=WRITE_EVERY / 2)
 
     def _attend(self, watch: _Watch) -> None:
@@ -160,6 +163,7 @@ class Attendant:
 def _interrupt_body(signum: int, frame: FrameType | None) -> None:
     run = attendant.interrupted_run()
     if run is not None:
+        run.is_interrupted = True
         run.check()
 
 

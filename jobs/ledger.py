@@ -211,7 +211,7 @@ def write_logs(run_id: uuid.UUID, attempt: int, lines: Iterable[LogLine]) -> Non
             [
                 [line.at for line in lines],
                 [line.level for line in lines],
-                [line.message.replace("\x00", "\N{REPLACEMENT CHARACTER}") for line in lines],
+                [line.message for line in lines],
                 run_id,
                 attempt,
             ],

@@ -29,6 +29,7 @@ from jobs.ledger import Claim, NewRun, Outcome
 from jobs.models import JobRun
 from jobs.outbox import HEADER
 from jobs.runlogs import current_run
+from jobs.storable import clean_json, clean_text
 
 logger = logging.getLogger(__name__)
 
@@ -54,13 +55,15 @@ def execute(task: Task[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any])
     exist), Retry when another attempt will follow, and the body's own error when the run failed.
     """
     request = task.request
+    request.update(is_attempt=True)  # for jobs.results: the outcome is recorded here, in the child
     job = find_job(task.name)
     run_id = uuid.UUID(request.id) if _is_uuid(request.id) else None
-    is_ours = bool((request.headers or {}).get(HEADER)) or getattr(request, HEADER, False)
+    is_ours = getattr(request, HEADER, False)
     if job is None and not is_ours:
         return task.run(*args, **kwargs)  # a Celery task that somebody else sent: not ours to record
     if job is not None and not is_ours:
         run_id = _adopt(job, run_id, kwargs)
+        request.update({HEADER: True})
     worker = request.hostname or "eager"
     claim = ledger.claim(run_id, worker=worker, pid=os.getpid()) if run_id else None
     if claim is None:
@@ -110,7 +113,7 @@ def _body(task: Task[Any, Any], job: AnyJob | None, claim: Claim, run: ActiveRun
 
 def _from_value(value: Any, run: ActiveRun) -> _Ended:
     try:
-        result = to_jsonable_python(value)
+        result = clean_json(to_jsonable_python(value))
     except ValueError as error:
         refusal = PermanentError(f"The result cannot be written as JSON: {error}")
         return _Ended(_failure(refusal, run), error)
@@ -143,9 +146,8 @@ def _from_error(error: Exception, retry: RetryPolicy, claim: Claim, run: ActiveR
 
 def _from_interrupt(error: RunInterrupted, run: ActiveRun) -> _Ended:
     if isinstance(error, RunCancelled):
-        return _Ended(
-            Outcome(status=Status.CANCELLED, reason="Cancelled while running; it stopped by itself."), error
-        )
+        how = "it was interrupted" if run.is_interrupted else "it stopped by itself"
+        return _Ended(Outcome(status=Status.CANCELLED, reason=f"Cancelled while running: {how}."), error)
     return _Ended(Outcome(status=Status.FAILED, reason="Superseded."), error)
 
 
@@ -166,16 +168,16 @@ def fingerprint(error: BaseException) -> str:
 def _failure(error: BaseException, run: ActiveRun) -> Outcome:
     # An answer (permanent or transient, wrong parameters) has a message; anything else is a bug and shows where.
     is_answer = isinstance(error, (PermanentError, TransientError, InvalidParameters, SoftTimeLimitExceeded))
-    message = str(error)
+    message = clean_text(str(error)).strip()
     if isinstance(error, SoftTimeLimitExceeded):
         message = "The run took longer than its soft time limit."
     return Outcome(
         status=Status.FAILED,
         reason=message.splitlines()[0] if message else type(error).__name__,
         error_type=f"{type(error).__module__}.{type(error).__qualname__}",
-        error_message=message.replace("\x00", "\N{REPLACEMENT CHARACTER}"),
+        error_message=message,
         error_fingerprint=fingerprint(error),
-        traceback="" if is_answer else "".join(traceback.format_exception(error)).replace("\x00", " "),
+        traceback="" if is_answer else clean_text("".join(traceback.format_exception(error))),
         progress=run.progress.percent,
     )
 

@@ -85,6 +85,12 @@ def take_too_long(run: ActiveRun, *, deaf: bool = False) -> None:
                 raise
 
 
+@job("testing.echo_text", title="Echo a text")
+def echo_text(run: ActiveRun, *, text: str) -> str:
+    """Give the text back."""
+    return text
+
+
 @job("testing.do_nothing", title="Do nothing", schedule=every(hours=1))
 def do_nothing(run: ActiveRun) -> None:
     """Nothing at all."""

@@ -72,7 +72,11 @@ def test_command_on_stopped_embedded_servers_says_how_to_start_them(tmp_path: Pa
 
 def test_command_names_an_external_database_that_cannot_be_reached() -> None:
     done = manage(
-        "migrate", DATABASE_URL="postgresql://user:hidden@127.0.0.1:1/name", BROKER_URL="redis://127.0.0.1:1"
+        "migrate",
+        environment={
+            "DATABASE_URL": "postgresql://user:hidden@127.0.0.1:1/name",
+            "BROKER_URL": "redis://127.0.0.1:1",
+        },
     )
     assert done.returncode == 1
     last = done.stderr.splitlines()[-1]

@@ -6,7 +6,7 @@ that secrets can be mounted instead of exported; setting both is refused.
 
 import os
 from pathlib import Path
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -78,14 +78,25 @@ def database(url: str) -> dict[str, object]:
     """
     parts = urlsplit(url)
     if parts.scheme not in {"postgres", "postgresql"}:
-        raise ImproperlyConfigured(f"DATABASE_URL must start with postgresql://; it starts with {parts.scheme!r}.")
+        raise ImproperlyConfigured(
+            f"DATABASE_URL must start with postgresql://; it starts with {parts.scheme!r}."
+        )
     options = dict(parse_qsl(parts.query))
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": unquote(parts.path.lstrip("/")),
         "USER": options.pop("user", unquote(parts.username or "")),
-        "PASSWORD": unquote(parts.password or ""),
+        "PASSWORD": options.pop("password", unquote(parts.password or "")),
         "HOST": options.pop("host", parts.hostname or ""),
         "PORT": options.pop("port", str(parts.port or "")),
         "OPTIONS": options,
     }
+
+
+def numbered_broker(url: str, number: int) -> str:
+    """The same Redis or Valkey, with another database number."""
+    parts = urlsplit(url)
+    if not parts.scheme.endswith("+socket"):
+        return parts._replace(path=f"/{number}").geturl()
+    query = dict(parse_qsl(parts.query)) | {"virtual_host": str(number)}
+    return f"{parts.scheme}://{parts.path}?{urlencode(query)}"

@@ -1,3 +1,5 @@
+from importlib import import_module
+
 from django.apps import AppConfig
 from django.utils.module_loading import autodiscover_modules
 
@@ -7,5 +9,6 @@ class JobsConfig(AppConfig):
     verbose_name = "Jobs"
 
     def ready(self) -> None:
+        import_module("jobs.heartbeats")  # connects to the worker's signals
         # Every process knows every job: web for forms and triggers, beat for schedules, workers to run them.
         autodiscover_modules("tasks")

@@ -1,5 +1,12 @@
 """Settings of the test suite: real servers, quick password hashing."""
 
+from config import env
 from config.settings.dev import *  # noqa: F403 - an overlay is its base with a few names replaced
+from config.settings.dev import BROKER_URL as SESSION_BROKER_URL
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+# Parallel workers share one broker: worker gw0 has database number 1, gw1 has 2, a session without workers 0.
+_WORKER = env.text("PYTEST_XDIST_WORKER")
+BROKER_URL = env.numbered_broker(SESSION_BROKER_URL, int(_WORKER.removeprefix("gw")) + 1 if _WORKER else 0)
+CELERY_BROKER_URL = BROKER_URL

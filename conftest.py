@@ -1,0 +1,88 @@
+"""The test session: its own PostgreSQL and Valkey, started before Django reads its settings.
+
+One pair of servers for the whole session. Each xdist worker has its own database (a suffix, by pytest-django) and its
+own database number in the broker (`config.settings.test`). Set TEST_DATABASE_URL and TEST_BROKER_URL to use servers
+that already run; DATABASE_URL and BROKER_URL are never touched by tests.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from urllib.parse import quote
+
+import django
+import pytest
+from django.conf import settings
+from django.db import connection
+
+from tests.servers import PrivateStack, broker_client
+
+IS_XDIST_WORKER = "PYTEST_XDIST_WORKER" in os.environ
+SERVERS: PrivateStack | None = None
+
+
+def choose_servers() -> PrivateStack | None:
+    """Export the addresses of this session's servers; give the servers that are ours to start."""
+    given = [name for name in ("TEST_DATABASE_URL", "TEST_BROKER_URL") if os.environ.get(name)]
+    for name in ("DATABASE_URL", "BROKER_URL"):
+        os.environ.pop(f"{name}_FILE", None)
+    if given:
+        if len(given) == 1:
+            raise pytest.UsageError("Set both TEST_DATABASE_URL and TEST_BROKER_URL, or neither.")
+        os.environ["DATABASE_URL"] = os.environ["TEST_DATABASE_URL"]
+        os.environ["BROKER_URL"] = os.environ["TEST_BROKER_URL"]
+        return None
+    servers = PrivateStack()
+    os.environ["DATABASE_URL"], os.environ["BROKER_URL"] = servers.database_url, servers.broker_url
+    return servers
+
+
+if not IS_XDIST_WORKER:
+    if settings.configured:
+        raise pytest.UsageError(
+            "Unset DJANGO_SETTINGS_MODULE: the tests choose their settings and servers themselves."
+        )
+    SERVERS = choose_servers()
+    os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings.test"
+    django.setup()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart() -> None:
+    if SERVERS is not None:
+        SERVERS.start()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure() -> None:
+    if SERVERS is not None:
+        SERVERS.close()
+
+
+@pytest.fixture
+def broker_url() -> str:
+    """This worker's broker, for processes that a test starts."""
+    return str(settings.BROKER_URL)
+
+
+@pytest.fixture
+def database_url(transactional_db: None) -> str:
+    """This worker's test database, for processes that a test starts: they see only what is committed."""
+    given = connection.settings_dict
+    return (
+        f"postgresql:///{quote(given['NAME'])}?host={quote(given['HOST'])}&port={given['PORT'] or 5432}"
+        f"&user={quote(given['USER'])}"
+        + (f"&password={quote(given['PASSWORD'])}" if given["PASSWORD"] else "")
+    )
+
+
+@pytest.fixture
+def flush_broker() -> Iterator[Callable[[], None]]:
+    """Empty this worker's broker now, and again after the test; the value is a function that empties it."""
+
+    def flush() -> None:
+        with broker_client(settings.BROKER_URL) as client:
+            client.flushdb()
+
+    flush()
+    yield flush
+    flush()

@@ -1,0 +1,64 @@
+"""Errors of the control plane, and the three that a job's body may raise to say what should happen next."""
+
+from collections.abc import Mapping
+
+
+class JobsError(Exception):
+    """The control plane refused."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or (self.__doc__ or "").splitlines()[0])
+
+
+class UnknownJob(JobsError):
+    """No job of that name is registered."""
+
+
+class RunNotFound(JobsError):
+    """There is no such run."""
+
+
+class IllegalState(JobsError):
+    """The run or schedule is not in a state that allows this."""
+
+
+class InvalidParameters(JobsError):
+    """The parameters do not fit the job.
+
+    `fields` maps each parameter's name (dotted for nested ones) to what is wrong with it.
+    """
+
+    def __init__(self, fields: Mapping[str, list[str]]) -> None:
+        self.fields = dict(fields)
+        super().__init__("; ".join(f"{name}: {' '.join(reasons)}" for name, reasons in self.fields.items()))
+
+
+class TransientError(Exception):
+    """Try again later: the cause is outside and expected to pass.
+
+    `retry_after` (seconds) is a wish of the other side, such as the HTTP header; no attempt is made before it.
+    """
+
+    def __init__(self, message: str = "", *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class PermanentError(Exception):
+    """Never try again: an answer, not a bug. The run fails with the message alone, without a traceback."""
+
+
+class RunLost(TransientError):
+    """The worker fell silent: its lease ran out before the run ended."""
+
+
+class RunInterrupted(BaseException):
+    """Raised inside a job's body to end it. Not an `Exception`, so that blanket handlers let it pass."""
+
+
+class RunCancelled(RunInterrupted):
+    """Somebody asked for the run to be cancelled."""
+
+
+class RunSuperseded(RunInterrupted):
+    """This attempt no longer owns the run: it was taken for lost, or the run ended elsewhere."""

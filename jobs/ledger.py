@@ -1,0 +1,359 @@
+"""The run ledger's state changes: each one conditional statement that tells whether it won.
+
+Workers race with each other, with the reaper and with people who cancel. No function here reads a row,
+decides and writes it back: the condition stands in the UPDATE, and the row count is the answer.
+Times are the database's, so that machines need not agree.
+"""
+
+import json
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
+from psycopg.types.json import Jsonb
+
+from jobs.errors import IllegalState, RunNotFound
+from jobs.models import JobRun, RunLog
+
+Status = JobRun.Status
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewRun:
+    """What a run needs to exist."""
+
+    job: str
+    queue: str
+    trigger: JobRun.Trigger
+    parameters: Mapping[str, Any]
+    args: Sequence[Any] = ()
+    priority: int = 5
+    max_attempts: int = 1
+    requested_by: AbstractBaseUser | None = None
+    schedule_id: int | None = None
+    retry_of: JobRun | None = None
+    idempotency_key: str | None = None
+    expires_at: datetime | None = None
+    id: uuid.UUID | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A worker's right to one attempt: the run, the fencing token and what to do."""
+
+    run_id: uuid.UUID
+    attempt: int
+    max_attempts: int
+    job: str
+    parameters: dict[str, Any]
+    args: list[Any]
+    scheduled_for: datetime | None
+    parent_id: uuid.UUID | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How an attempt ended for good."""
+
+    status: JobRun.Status
+    result: Any = None
+    reason: str = ""
+    error_type: str = ""
+    error_message: str = ""
+    error_fingerprint: str = ""
+    traceback: str = ""
+    #: Progress in percent when it ended; None leaves what was last reported.
+    progress: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogLine:
+    """One line for a run's log."""
+
+    at: datetime
+    level: int
+    message: str
+
+
+def insert(new: NewRun) -> tuple[JobRun, bool]:
+    """Write a run in the caller's transaction; the flag is False when its idempotency key already had one."""
+    if new.idempotency_key is not None:
+        earlier = JobRun.objects.filter(job=new.job, idempotency_key=new.idempotency_key).first()
+        if earlier is not None:
+            return earlier, False
+    now = timezone.now()
+    run = JobRun(
+        job=new.job,
+        queue=new.queue,
+        trigger=new.trigger,
+        parameters=dict(new.parameters),
+        args=list(new.args),
+        priority=new.priority,
+        max_attempts=new.max_attempts,
+        requested_by_id=new.requested_by.pk if new.requested_by else None,
+        schedule_id=new.schedule_id,
+        retry_of=new.retry_of,
+        idempotency_key=new.idempotency_key,
+        expires_at=new.expires_at,
+        queued_at=now,
+        # Said before it is done: the caller sends it right after commit, and jobs.outbox sends it again when
+        # no worker claims it.
+        published_at=now,
+        publish_count=1,
+    )
+    if new.id is not None:
+        run.id = new.id
+    if new.idempotency_key is None:
+        run.save(force_insert=True)
+        return run, True
+    try:
+        with transaction.atomic():
+            run.save(force_insert=True)
+    except IntegrityError:  # the same key, at the same time
+        return JobRun.objects.get(job=new.job, idempotency_key=new.idempotency_key), False
+    return run, True
+
+
+_CLAIM = """
+UPDATE jobs_jobrun
+SET status = 'running', attempt = attempt + 1, started_at = clock_timestamp(), finished_at = NULL,
+    worker = %s, worker_pid = %s, lease_expires_at = clock_timestamp() + make_interval(secs => %s),
+    next_attempt_at = NULL, progress = 0, progress_current = NULL, progress_total = NULL, progress_text = '',
+    error_type = '', error_message = '', error_fingerprint = '', traceback = ''
+WHERE id = %s AND status = 'queued' AND (expires_at IS NULL OR expires_at > clock_timestamp())
+RETURNING id, attempt, max_attempts, job, parameters, args, scheduled_for, parent_id
+"""
+
+
+def claim(run_id: uuid.UUID, *, worker: str, pid: int) -> Claim | None:
+    """Take a queued run for one attempt; None when it is not (or no longer) there to be taken."""
+    with connection.cursor() as cursor:
+        cursor.execute(_CLAIM, [worker, pid, settings.JOBS_LEASE_SECONDS, run_id])
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    return Claim(
+        run_id=row[0],
+        attempt=row[1],
+        max_attempts=row[2],
+        job=row[3],
+        parameters=json.loads(row[4]),
+        args=json.loads(row[5]),
+        scheduled_for=row[6],
+        parent_id=row[7],
+    )
+
+
+_RENEW = """
+UPDATE jobs_jobrun
+SET lease_expires_at = clock_timestamp() + make_interval(secs => %s),
+    cancel_acknowledged_at = CASE WHEN cancel_requested_at IS NOT NULL
+                                  THEN COALESCE(cancel_acknowledged_at, clock_timestamp()) END,
+    progress = GREATEST(progress, %s), progress_current = %s, progress_total = %s, progress_text = %s
+WHERE id = %s AND attempt = %s AND status = 'running'
+RETURNING cancel_requested_at IS NOT NULL
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """Where a body stands: percent (0 to 100), units done and in all, and what it is doing."""
+
+    percent: float = 0
+    current: int | None = None
+    total: int | None = None
+    text: str = ""
+
+
+def renew(run_id: uuid.UUID, attempt: int, progress: Progress) -> bool | None:
+    """Renew the lease and write progress; True when a cancel is wanted, None when the attempt is superseded."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _RENEW,
+            [
+                settings.JOBS_LEASE_SECONDS,
+                progress.percent,
+                progress.current,
+                progress.total,
+                progress.text[:300],
+                run_id,
+                attempt,
+            ],
+        )
+        row = cursor.fetchone()
+    return None if row is None else bool(row[0])
+
+
+_WRITE_LOGS = """
+INSERT INTO jobs_runlog (run_id, attempt, at, level, message)
+SELECT r.id, r.attempt, line.at, line.level, line.message
+FROM jobs_jobrun r, unnest(%s::timestamptz[], %s::int[], %s::text[]) WITH ORDINALITY AS line(at, level, message, n)
+WHERE r.id = %s AND r.attempt = %s AND r.status = 'running'
+ORDER BY line.n
+"""
+
+
+def write_logs(run_id: uuid.UUID, attempt: int, lines: Iterable[LogLine]) -> None:
+    """Append log lines, unless the attempt is superseded."""
+    lines = list(lines)
+    if not lines:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _WRITE_LOGS,
+            [
+                [line.at for line in lines],
+                [line.level for line in lines],
+                [line.message.replace("\x00", "\N{REPLACEMENT CHARACTER}") for line in lines],
+                run_id,
+                attempt,
+            ],
+        )
+
+
+# The outcome goes to the ledger and to django-celery-results in one statement. For the latter, arguments are
+# JSON strings of their representation, as its own backend writes them.
+_END = """
+WITH ended AS (
+    UPDATE jobs_jobrun
+    SET status = %(status)s, reason = %(reason)s, finished_at = clock_timestamp(), lease_expires_at = NULL,
+        next_attempt_at = NULL, result = %(result)s, progress = COALESCE(%(progress)s, progress),
+        error_type = %(error_type)s, error_message = %(error_message)s,
+        error_fingerprint = %(error_fingerprint)s, traceback = %(traceback)s
+    WHERE id = %(id)s AND {condition}
+    RETURNING id, job, args, parameters, worker, queued_at, started_at, finished_at, schedule_id
+)
+INSERT INTO django_celery_results_taskresult (
+    task_id, periodic_task_name, task_name, task_args, task_kwargs, status, worker, content_type,
+    content_encoding, result, date_created, date_started, date_done, traceback, meta)
+SELECT id::text, (SELECT name FROM django_celery_beat_periodictask p WHERE p.id = schedule_id), job,
+    to_json(args::text)::text, to_json(parameters::text)::text, %(celery_status)s, left(worker, 100),
+    'application/json', 'utf-8', %(celery_result)s, queued_at, started_at, finished_at,
+    NULLIF(%(traceback)s, ''), '{{"children": []}}'
+FROM ended
+ON CONFLICT (task_id) DO UPDATE
+SET status = EXCLUDED.status, result = EXCLUDED.result, worker = EXCLUDED.worker, traceback = EXCLUDED.traceback,
+    date_started = EXCLUDED.date_started, date_done = EXCLUDED.date_done
+RETURNING task_id
+"""
+_END_ATTEMPT = _END.format(condition="attempt = %(attempt)s AND status = 'running'")
+_END_WAITING = _END.format(condition="status IN ('queued', 'retrying')")
+_END_OF_WORKER = _END.format(condition="status = 'running' AND worker = %(worker)s")
+
+
+def _end(statement: str, run_id: uuid.UUID, outcome: Outcome, **condition: object) -> bool:
+    if outcome.status in (Status.SUCCEEDED, Status.PARTIAL):
+        celery_result = json.dumps(outcome.result)
+    else:
+        celery_result = json.dumps(
+            {
+                "exc_type": outcome.error_type.rpartition(".")[2] or "TaskRevokedError",
+                "exc_message": [outcome.error_message or outcome.reason],
+                "exc_module": outcome.error_type.rpartition(".")[0] or "celery.exceptions",
+            }
+        )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            statement,
+            {
+                "id": run_id,
+                "status": outcome.status.value,
+                "celery_status": outcome.status.celery_state,
+                "reason": outcome.reason[:300],
+                "result": None if outcome.result is None else Jsonb(outcome.result),
+                "celery_result": celery_result,
+                "progress": outcome.progress,
+                "error_type": outcome.error_type[:200],
+                "error_message": outcome.error_message,
+                "error_fingerprint": outcome.error_fingerprint,
+                "traceback": outcome.traceback,
+                **condition,
+            },
+        )
+        return cursor.fetchone() is not None
+
+
+def finish(run_id: uuid.UUID, attempt: int, outcome: Outcome) -> bool:
+    """Record how an attempt ended; False when it is superseded and its outcome does not count."""
+    return _end(_END_ATTEMPT, run_id, outcome, attempt=attempt)
+
+
+def finish_for_worker(run_id: uuid.UUID, worker: str, outcome: Outcome) -> bool:
+    """Record the end of whatever attempt the worker is running, for its main process when a child died."""
+    return _end(_END_OF_WORKER, run_id, outcome, worker=worker)
+
+
+_RETRY = """
+UPDATE jobs_jobrun
+SET status = 'retrying', next_attempt_at = clock_timestamp() + make_interval(secs => %s), finished_at = NULL,
+    lease_expires_at = NULL, error_type = %s, error_message = %s, error_fingerprint = %s, traceback = %s
+WHERE id = %s AND attempt = %s AND status = 'running'
+"""
+
+
+def retry_later(run_id: uuid.UUID, attempt: int, outcome: Outcome, *, delay_seconds: float) -> bool:
+    """End an attempt that will be made again after the delay; False when it is superseded."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _RETRY,
+            [
+                delay_seconds,
+                outcome.error_type[:200],
+                outcome.error_message,
+                outcome.error_fingerprint,
+                outcome.traceback,
+                run_id,
+                attempt,
+            ],
+        )
+        return bool(cursor.rowcount)
+
+
+_REQUEST_CANCEL = """
+UPDATE jobs_jobrun
+SET cancel_requested_at = COALESCE(cancel_requested_at, clock_timestamp()),
+    cancel_requested_by_id = COALESCE(cancel_requested_by_id, %s)
+WHERE id = %s AND status = 'running'
+"""
+
+
+def cancel(run_id: uuid.UUID, *, by: AbstractBaseUser | None) -> JobRun:
+    """Cancel a waiting run at once, or ask a running one to stop; returns the row as it is then.
+
+    Raises RunNotFound, and IllegalState when the run has ended. Asking twice is the same as asking once.
+    """
+    who = by.get_username() if by else "the command line"
+    outcome = Outcome(status=Status.CANCELLED, reason=f"Cancelled by {who} before it started.")
+    with transaction.atomic():
+        done = _end(_END_WAITING, run_id, outcome)
+        with connection.cursor() as cursor:
+            cursor.execute(_REQUEST_CANCEL, [by.pk if by else None, run_id])
+            done = done or bool(cursor.rowcount)
+        if done and by:
+            JobRun.objects.filter(pk=run_id, cancel_requested_by=None).update(
+                cancel_requested_by=by, cancel_requested_at=timezone.now()
+            )
+        run = get(run_id)
+        if not done:
+            raise IllegalState(f"The run has already ended: {run.get_status_display().lower()}.")
+        note(run, f"Cancel requested by {who}.")
+    return run
+
+
+def get(run_id: uuid.UUID) -> JobRun:
+    """The run; raises RunNotFound."""
+    run = JobRun.objects.filter(pk=run_id).first()
+    if run is None:
+        raise RunNotFound(f"There is no run {run_id}.")
+    return run
+
+
+def note(run: JobRun, message: str, *, level: int = RunLog.Level.INFO) -> None:
+    """Add a line of the control plane's own to a run's log."""
+    RunLog.objects.create(run=run, attempt=run.attempt, at=timezone.now(), level=level, message=message)

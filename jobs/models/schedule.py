@@ -1,0 +1,93 @@
+"""Schedules: django-celery-beat's `PeriodicTask`, with a policy row of ours beside each."""
+
+from datetime import datetime
+
+from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django_celery_beat.models import PeriodicTask
+
+
+class Schedule(PeriodicTask):
+    """A `PeriodicTask` under our name: its own admin, and permissions of its own for each control."""
+
+    class Meta:
+        proxy = True
+        verbose_name = "schedule"
+        permissions = [
+            ("run_schedule", "Can run a schedule now"),
+            ("pause_schedule", "Can pause and resume schedules"),
+        ]
+
+
+class SchedulePolicy(models.Model):
+    """What a schedule needs beyond its `PeriodicTask`: its next slot and how slots are treated.
+
+    Database triggers (migration `0002_schedule_triggers`) create the row with its `PeriodicTask` and set
+    `is_stale` whenever anything that moves slots is edited, by whatever means: forms, code or SQL. The
+    scheduler's next tick plans stale rows anew *from the present moment*, so neither an edit nor enabling
+    a schedule ever fires the past.
+    """
+
+    class CatchUp(models.TextChoices):
+        SKIP = "skip", "Skip them"
+        LAST = "last", "Run the latest one"
+        ALL = "all", "Run every one"
+
+    class Origin(models.TextChoices):
+        CODE = "code", "Declared by a job"
+        ADMIN = "admin", "Made by a person"
+
+    task = models.OneToOneField(PeriodicTask, on_delete=models.CASCADE, primary_key=True, related_name="policy")
+    next_slot_at = models.DateTimeField(null=True, blank=True, editable=False)
+    is_stale = models.BooleanField(default=True, db_default=True, editable=False)
+    anchor_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Interval slots are this moment plus whole periods."
+    )
+    catch_up = models.CharField(
+        max_length=4,
+        choices=CatchUp.choices,
+        default=CatchUp.LAST,
+        db_default=CatchUp.LAST,
+        help_text="What to do with slots that passed while no scheduler was running.",
+    )
+    catch_up_window_seconds = models.PositiveIntegerField(
+        default=86_400,
+        db_default=86_400,
+        validators=[MinValueValidator(10), MaxValueValidator(366 * 86_400)],
+        help_text="Slots that are later than this are recorded as missed, whatever the choice above.",
+    )
+    paused_at = models.DateTimeField(null=True, blank=True, editable=False)
+    paused_until = models.DateTimeField(null=True, blank=True, help_text="Empty: until somebody resumes it.")
+    pause_note = models.CharField(max_length=200, blank=True, db_default="")
+    origin = models.CharField(
+        max_length=5, choices=Origin.choices, default=Origin.ADMIN, db_default=Origin.ADMIN, editable=False
+    )
+    declared = models.JSONField(
+        null=True, blank=True, editable=False, help_text="What the code declared at the last synchronisation."
+    )
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    planning_error = models.CharField(
+        max_length=300, blank=True, db_default="", editable=False, help_text="Why no next slot could be found."
+    )
+
+    class Meta:
+        verbose_name = "schedule policy"
+        verbose_name_plural = "schedule policies"
+        indexes = [
+            # jobs.slots: the two questions of every tick
+            models.Index(fields=["next_slot_at"], condition=Q(next_slot_at__isnull=False), name="jobs_policy_due"),
+            models.Index(fields=["task"], condition=Q(is_stale=True), name="jobs_policy_stale"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Policy of {self.task_id}"
+
+    def is_paused(self, at: datetime) -> bool:
+        """Whether slots at this moment are skipped."""
+        if self.paused_at is None or at < self.paused_at:
+            return False
+        return self.paused_until is None or at < self.paused_until

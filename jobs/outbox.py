@@ -1,0 +1,196 @@
+"""Messages to the broker. A message is only a hint that a run waits in the ledger.
+
+A run is sent right after its transaction commits. When that fails, or nobody claims the run (the broker was
+flushed, a worker died with the message in its hands), the scheduler's loop sends it again; a run delivered
+twice is claimed once. So the broker may lose everything at any time.
+"""
+
+import logging
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from celery import current_app
+from django.conf import settings
+from django.db import connection, transaction
+from kombu.exceptions import ChannelError, OperationalError
+
+from jobs.models import JobRun, ProcessHeartbeat
+
+logger = logging.getLogger(__name__)
+
+#: Marks messages of the ledger: a worker that finds no row for one ignores it.
+HEADER = "ledger"
+#: A run that its queue no longer holds is sent again after this many seconds.
+LOST_AFTER_SECONDS = 5
+_BATCH = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    """What is sent for one run."""
+
+    run_id: uuid.UUID
+    job: str
+    queue: str
+    priority: int
+    args: list[Any]
+    parameters: Mapping[str, Any]
+    schedule_name: str | None = None
+
+
+def send_on_commit(run: JobRun) -> None:
+    """Send the run once the current transaction commits; a rolled-back run is never sent."""
+    message = Message(
+        run_id=run.id,
+        job=run.job,
+        queue=run.queue,
+        priority=run.priority,
+        args=run.args,
+        parameters=run.parameters,
+    )
+    transaction.on_commit(lambda: send([message]))
+
+
+def send(messages: Iterable[Message]) -> int:
+    """Send messages in order and return how many went out.
+
+    When the broker does not answer, the rest is marked unsent in the ledger, to be sent by the scheduler.
+    """
+    waiting = list(messages)
+    sent = 0
+    try:
+        with current_app.producer_or_acquire() as producer:
+            for message in waiting:
+                _send_one(producer, message)
+                sent += 1
+    except (OperationalError, ConnectionError, TimeoutError) as error:
+        logger.warning("The broker does not answer, %d runs wait in the ledger: %s", len(waiting) - sent, error)
+        JobRun.objects.filter(
+            pk__in=[message.run_id for message in waiting[sent:]], status=JobRun.Status.QUEUED
+        ).update(published_at=None)
+    return sent
+
+
+def _send_one(producer: Any, message: Message) -> None:
+    current_app.send_task(
+        message.job,
+        args=message.args,
+        kwargs=message.parameters,
+        task_id=str(message.run_id),
+        queue=message.queue,
+        priority=message.priority,
+        producer=producer,
+        retry=False,
+        headers={HEADER: True},
+        periodic_task_name=message.schedule_name,
+    )
+
+
+_WAITING = """
+SELECT queue, count(*) FROM jobs_jobrun
+WHERE status = 'queued' AND published_at < clock_timestamp() - make_interval(secs => %s)
+GROUP BY queue
+"""
+
+_TAKE = """
+UPDATE jobs_jobrun r
+SET published_at = clock_timestamp(), publish_count = publish_count + 1
+FROM (
+    SELECT id FROM jobs_jobrun
+    WHERE status = 'queued' AND (
+        published_at IS NULL
+        OR published_at < clock_timestamp() - make_interval(secs => %(patience)s * 2 ^ LEAST(publish_count - 1, 4))
+        OR (queue = ANY(%(lossy)s) AND published_at < clock_timestamp() - make_interval(secs => %(lost)s))
+    )
+    ORDER BY published_at NULLS FIRST, id
+    LIMIT %(batch)s
+    FOR UPDATE SKIP LOCKED
+) due
+WHERE r.id = due.id
+RETURNING r.id, r.job, r.queue, r.priority, r.args, r.parameters
+"""
+
+
+def sweep() -> int:
+    """Send every run that should be on the broker and is not, or was ignored too long; returns how many.
+
+    Runs are known to be lost when a queue holds fewer messages than runs wait for it, after what
+    workers may have in hand. Else a run is sent again after 1, 2, 4, 8 and then every 16 times
+    `JOBS_REPUBLISH_SECONDS`.
+    """
+    lossy = _lossy_queues()
+    sent = 0
+    while True:
+        runs = _take(lossy)
+        sent_now = send(runs)
+        sent += sent_now
+        if sent_now < _BATCH:
+            return sent
+
+
+def _take(lossy: list[str]) -> list[Message]:
+    import json
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _TAKE,
+            {
+                "patience": settings.JOBS_REPUBLISH_SECONDS,
+                "lossy": lossy,
+                "lost": LOST_AFTER_SECONDS,
+                "batch": _BATCH,
+            },
+        )
+        rows = cursor.fetchall()
+    return [
+        Message(
+            run_id=row[0],
+            job=row[1],
+            queue=row[2],
+            priority=row[3],
+            args=json.loads(row[4]),
+            parameters=json.loads(row[5]),
+        )
+        for row in rows
+    ]
+
+
+def _lossy_queues() -> list[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(_WAITING, [LOST_AFTER_SECONDS])
+        waiting = dict(cursor.fetchall())
+    if not waiting:
+        return []
+    try:
+        held = depths(waiting)
+    except (OperationalError, ConnectionError, TimeoutError):
+        return []  # nothing can be sent now anyway
+    in_hand = _in_hand()
+    return [queue for queue, count in waiting.items() if held[queue] == 0 or held[queue] + in_hand[queue] < count]
+
+
+def _in_hand() -> Counter[str]:
+    """How many messages living workers may hold unclaimed, by queue."""
+    in_hand: Counter[str] = Counter()
+    for info in ProcessHeartbeat.objects.filter(kind=ProcessHeartbeat.Kind.WORKER).values_list("info", flat=True):
+        for queue in info.get("queues", []):
+            in_hand[queue] += info.get("prefetch", 0)
+    return in_hand
+
+
+def depths(queues: Iterable[str]) -> dict[str, int]:
+    """How many messages each queue holds on the broker, all priorities together."""
+    found = {}
+    with current_app.connection_for_read() as broker:
+        for queue in queues:
+            channel = broker.channel()
+            try:
+                found[queue] = channel.queue_declare(queue=queue, passive=True).message_count
+            except ChannelError:  # nothing was ever sent to it
+                found[queue] = 0
+            else:
+                channel.close()
+    return found

@@ -1,0 +1,247 @@
+"""What a worker does with a message: claim the run, execute its body, record how it ended."""
+
+import hashlib
+import logging
+import os
+import random
+import time
+import traceback
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+from billiard.exceptions import SoftTimeLimitExceeded
+from celery.app.task import Task
+from celery.exceptions import Ignore, Retry
+from django.db import InterfaceError, OperationalError, connection
+from pydantic_core import to_jsonable_python
+
+from jobs import ledger
+from jobs.attendant import attendant
+from jobs.context import ActiveRun, current_run
+from jobs.definitions import AnyJob, RetryPolicy, find_job
+from jobs.errors import InvalidParameters, PermanentError, RunCancelled, RunInterrupted, TransientError
+from jobs.ledger import Claim, NewRun, Outcome
+from jobs.models import JobRun
+from jobs.outbox import HEADER
+
+logger = logging.getLogger(__name__)
+
+Status = JobRun.Status
+
+#: Celery tasks of other packages: they are made again when their worker dies, and retry by their own rules.
+_FOREIGN_RETRY = RetryPolicy(max_attempts=3)
+
+
+@dataclass(frozen=True)
+class _Ended:
+    """An attempt's end: the outcome, the error behind it, and the delay when it is to be made again."""
+
+    outcome: Outcome
+    error: BaseException | None = None
+    retry_in: float | None = None
+
+
+def execute(task: Task[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Execute the message's run and return its result to Celery.
+
+    Raises Ignore for a message that must not run (delivered twice, cancelled, or sent for a row that does not
+    exist), Retry when another attempt will follow, and the body's own error when the run failed.
+    """
+    request = task.request
+    job = find_job(task.name)
+    run_id = uuid.UUID(request.id) if _is_uuid(request.id) else None
+    is_ours = bool((request.headers or {}).get(HEADER)) or getattr(request, HEADER, False)
+    if job is None and not is_ours:
+        return task.run(*args, **kwargs)  # a Celery task that somebody else sent: not ours to record
+    if job is not None and not is_ours:
+        run_id = _adopt(job, run_id, kwargs)
+    worker = request.hostname or "eager"
+    claim = ledger.claim(run_id, worker=worker, pid=os.getpid()) if run_id else None
+    if claim is None:
+        logger.info("Nothing to do for %s[%s]: it ended, runs elsewhere or never existed.", task.name, request.id)
+        raise Ignore
+    return _attempt(task, job, claim)
+
+
+def _attempt(task: Task[Any, Any], job: AnyJob | None, claim: Claim) -> Any:
+    run = ActiveRun(
+        claim.run_id,
+        claim.attempt,
+        scheduled_for=claim.scheduled_for,
+        steps=job.steps if job else None,
+    )
+    token = current_run.set(run)
+    attendant.watch(run, grace=_grace(job))
+    try:
+        try:
+            try:
+                value = _body(task, job, claim, run)()
+            finally:
+                attendant.body_is_over(run)
+        except Exception as error:  # noqa: BLE001 - the one place where every error becomes an outcome
+            ended = _from_error(error, job.retry if job else _FOREIGN_RETRY, claim, run)
+        except RunInterrupted as error:
+            ended = _from_interrupt(error, run)
+        else:
+            ended = _from_value(value, run)
+        is_recorded = _record(run, ended)
+    finally:
+        attendant.release(run)
+        current_run.reset(token)
+    if not is_recorded:
+        logger.warning("Run %s: attempt %d is superseded; its outcome is dropped.", run.id, run.attempt)
+        raise Ignore
+    return _answer(task, ended)
+
+
+def _body(task: Task[Any, Any], job: AnyJob | None, claim: Claim, run: ActiveRun) -> Callable[[], Any]:
+    if job is None:
+        return lambda: task.run(*claim.args, **claim.parameters)
+    return lambda: job.function(run, **job.arguments(claim.parameters))
+
+
+def _from_value(value: Any, run: ActiveRun) -> _Ended:
+    try:
+        result = to_jsonable_python(value)
+    except ValueError as error:
+        return _Ended(_failure(PermanentError(f"The result cannot be written as JSON: {error}"), run), error)
+    if not run.failed_units:
+        return _Ended(Outcome(status=Status.SUCCEEDED, result=result, progress=100))
+    count = len(run.failed_units)
+    total = count + run.succeeded_units
+    first = "; ".join(f"{name}: {reason}" for name, reason in list(run.failed_units.items())[:3])
+    message = f"{count} of {total} failed: {first}{' …' if count > 3 else ''}"
+    if run.succeeded_units:
+        outcome = Outcome(status=Status.PARTIAL, result=result, reason=message, error_message=message, progress=100)
+        return _Ended(outcome)
+    error = PermanentError(message)
+    return _Ended(_failure(error, run), error)
+
+
+def _from_error(error: Exception, retry: RetryPolicy, claim: Claim, run: ActiveRun) -> _Ended:
+    if isinstance(error, Ignore):
+        return _Ended(Outcome(status=Status.SKIPPED, reason="The task asked to be ignored."), error)
+    if isinstance(error, Retry):  # a Celery task of another package has sent itself again
+        return _Ended(_failure(error.exc or error, run), error, retry_in=_celery_delay(error))
+    outcome = _failure(error, run)
+    is_transient = retry.is_transient(error) or isinstance(error, (OperationalError, InterfaceError))
+    if not is_transient or claim.attempt >= claim.max_attempts:
+        return _Ended(outcome, error)
+    return _Ended(outcome, error, retry_in=backoff(retry, claim.attempt, getattr(error, "retry_after", None)))
+
+
+def _from_interrupt(error: RunInterrupted, run: ActiveRun) -> _Ended:
+    if isinstance(error, RunCancelled):
+        return _Ended(Outcome(status=Status.CANCELLED, reason="Cancelled while running; it stopped by itself."), error)
+    return _Ended(Outcome(status=Status.FAILED, reason="Superseded."), error)
+
+
+def backoff(retry: RetryPolicy, attempt: int, retry_after: float | None = None) -> float:
+    """Seconds before the attempt after `attempt`: exponential with full jitter, `Retry-After` as the floor."""
+    ceiling = min(retry.cap_seconds, retry.base_seconds * 2 ** (attempt - 1))
+    delay = random.uniform(0, ceiling)  # noqa: S311 - spreads load, guards nothing
+    return max(delay, retry_after or 0)
+
+
+def fingerprint(error: BaseException) -> str:
+    """Equal for errors of one type raised at one place, whatever their message says."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f"{frames[-1].filename}:{frames[-1].name}" if frames else str(error)
+    return hashlib.sha256(f"{type(error).__qualname__} {place}".encode()).hexdigest()[:16]
+
+
+def _failure(error: BaseException, run: ActiveRun) -> Outcome:
+    # An answer (permanent or transient, wrong parameters) has a message; anything else is a bug and shows where.
+    is_answer = isinstance(error, (PermanentError, TransientError, InvalidParameters, SoftTimeLimitExceeded))
+    message = str(error)
+    if isinstance(error, SoftTimeLimitExceeded):
+        message = "The run took longer than its soft time limit."
+    return Outcome(
+        status=Status.FAILED,
+        reason=message.splitlines()[0] if message else type(error).__name__,
+        error_type=f"{type(error).__module__}.{type(error).__qualname__}",
+        error_message=message.replace("\x00", "\N{REPLACEMENT CHARACTER}"),
+        error_fingerprint=fingerprint(error),
+        traceback="" if is_answer else "".join(traceback.format_exception(error)).replace("\x00", " "),
+        progress=run.progress.percent,
+    )
+
+
+def _record(run: ActiveRun, ended: _Ended) -> bool:
+    """Write logs and outcome, again and again while the database does not answer; False when superseded."""
+    pause = 0.2
+    _, lines = run.drain()
+    while True:
+        try:
+            ledger.write_logs(run.id, run.attempt, lines)
+            lines = []
+            if ended.retry_in is None:
+                return ledger.finish(run.id, run.attempt, ended.outcome)
+            return ledger.retry_later(run.id, run.attempt, ended.outcome, delay_seconds=ended.retry_in)
+        except (OperationalError, InterfaceError) as error:
+            logger.warning("Run %s: the outcome waits for the database: %s", run.id, error)
+            connection.close()
+            time.sleep(pause)
+            pause = min(pause * 2, 5)
+        except SoftTimeLimitExceeded:
+            logger.info("Run %s: the soft time limit came after its end.", run.id)
+
+
+def _answer(task: Task[Any, Any], ended: _Ended) -> Any:
+    """Tell Celery what the ledger already holds, for its events and logs."""
+    if isinstance(ended.error, (Ignore, Retry)):
+        raise ended.error
+    if isinstance(ended.error, RunInterrupted):
+        task.send_event("task-revoked", terminated=False, signum=None, expired=False)
+        raise Ignore
+    if ended.retry_in is not None:
+        raise Retry(exc=_as_exception(ended.error), when=ended.retry_in)
+    if ended.error is not None:
+        raise ended.error
+    return ended.outcome.result
+
+
+def _as_exception(error: BaseException | None) -> Exception | None:
+    return error if isinstance(error, Exception) else None
+
+
+def _adopt(job: AnyJob, run_id: uuid.UUID | None, kwargs: dict[str, Any]) -> uuid.UUID | None:
+    """Give a run to a message that was sent with Celery's own means, so that it is recorded like any other."""
+    new = NewRun(
+        id=run_id,
+        job=job.name,
+        queue=job.queue,
+        trigger=JobRun.Trigger.CODE,
+        parameters=kwargs,
+        priority=job.priority,
+        max_attempts=job.retry.max_attempts,
+    )
+    if run_id is not None and JobRun.objects.filter(pk=run_id).exists():
+        return run_id
+    run, _ = ledger.insert(new)
+    return run.id
+
+
+def _grace(job: AnyJob | None) -> float:
+    from django.conf import settings
+
+    if job is None or job.cancel_grace is None:
+        return float(settings.JOBS_CANCEL_GRACE_SECONDS)
+    return job.cancel_grace
+
+
+def _celery_delay(error: Retry) -> float:
+    if isinstance(error.when, datetime):
+        return max((error.when - datetime.now(timezone.utc)).total_seconds(), 0)
+    return float(error.when or 0)
+
+
+def _is_uuid(text: str | None) -> bool:
+    try:
+        uuid.UUID(text or "")
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,98 @@
+"""The beat's scheduler: no schedule in memory, everything in the database. Any number of beats may run."""
+
+import logging
+import os
+import socket
+import time
+from typing import Any
+
+from celery.beat import Scheduler
+from django.conf import settings
+from django.db import Error, connection
+from django.utils import timezone
+
+from jobs import heartbeats, outbox, reaper, slots, sync
+from jobs.models import ProcessHeartbeat
+
+logger = logging.getLogger(__name__)
+
+#: Seconds between two rounds of looking after lost messages and lost runs.
+CARE_EVERY = 2.0
+
+
+class SlotScheduler(Scheduler):
+    """`celery beat -S jobs.scheduler:SlotScheduler`; see `jobs.slots` for how a tick works."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._beat = heartbeats.Heart(
+            ProcessHeartbeat.Kind.BEAT, f"beat@{socket.gethostname()}:{os.getpid()}"
+        )
+        self._next_care = 0.0
+        # Silence may be the database's fault. After a start or an outage workers get one lease to speak up.
+        self._recover_from = time.monotonic() + settings.JOBS_LEASE_SECONDS
+        super().__init__(*args, **kwargs)
+
+    def setup_schedule(self) -> None:
+        """Bring the schedules that jobs declare into the database; a database that is down is no reason to stop."""
+        try:
+            sync.sync_schedules()
+        except Error as error:
+            logger.error("Schedules were not synchronised: %s", error)
+            connection.close()
+
+    @property
+    def schedule(self) -> dict[str, Any]:
+        """Empty: celery's own loop has nothing to keep."""
+        return {}
+
+    def tick(self, *args: Any, **kwargs: Any) -> float:
+        """Do what is due and return the seconds to sleep: until just after the next whole tick."""
+        try:
+            self.work()
+        except Error as error:
+            logger.error("The database does not answer; nothing is lost, trying again: %s", error)
+            connection.close()
+            self._recover_from = time.monotonic() + settings.JOBS_LEASE_SECONDS
+        period = settings.JOBS_TICK_SECONDS
+        return period - time.time() % period + 0.002
+
+    def work(self) -> None:
+        """One tick."""
+        started = time.monotonic()
+        now = timezone.now()
+        while slots.plan_stale(now):
+            pass
+        lag = self.fire(now)
+        if reaper.promote_retries() or time.monotonic() >= self._next_care:
+            self.care()
+        self._beat.beat(lag_seconds=round(lag, 3), tick_seconds=round(time.monotonic() - started, 4))
+
+    def fire(self, now: Any) -> float:
+        """Make and send the runs of all due slots; returns how late the latest was sent, in seconds."""
+        while True:
+            count, messages = slots.fire_due(now)
+            outbox.send(messages)
+            if count < slots.BATCH:
+                return (timezone.now() - now).total_seconds() if count else 0.0
+
+    def care(self) -> None:
+        """Look after what got lost."""
+        self._next_care = time.monotonic() + CARE_EVERY
+        reaper.expire_waiting()
+        if time.monotonic() >= self._recover_from:
+            reaper.recover_lost()
+        outbox.sweep()
+
+    def should_sync(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        """Say goodbye, so that health does not wait for the heartbeat to age."""
+        try:
+            self._beat.stop()
+        except Error as error:
+            logger.warning("Could not remove the scheduler's heartbeat: %s", error)
+
+    @property
+    def info(self) -> str:
+        return "    . schedules and slots -> database"

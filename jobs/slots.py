@@ -1,0 +1,268 @@
+"""Slots: the moments a schedule fires. Every slot becomes one row of the ledger, run or not, with the reason.
+
+Claiming is by row locks on the policies, so that any number of schedulers share the work. In one
+transaction the rows of all due slots are written and `next_slot_at` moves on: a scheduler killed at any
+point leaves either both or neither.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from celery import current_app
+from django.conf import settings
+from django.db import connection, transaction
+from django_celery_beat.models import PeriodicTask
+
+from jobs.definitions import find_job
+from jobs.models import JobRun, SchedulePolicy, new_run_id
+from jobs.outbox import Message
+from jobs.timing import InvalidTiming, Timing, timing_of
+
+Status = JobRun.Status
+CatchUp = SchedulePolicy.CatchUp
+
+BATCH = 500
+#: A slot this late still counts as on time, whatever its catch-up rule.
+ON_TIME = timedelta(seconds=60)
+#: How many slots of one schedule are settled in one transaction, when many passed unseen.
+SLOTS_AT_ONCE = 1000
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One slot with its outcome: status QUEUED for a run to be made."""
+
+    schedule: PeriodicTask
+    at: datetime
+    status: JobRun.Status
+    reason: str = ""
+
+
+def plan_stale(now: datetime) -> int:
+    """Find the next slot of schedules that are new or were edited, counted from `now`; returns how many."""
+    with transaction.atomic():
+        stale = list(_locked("is_stale", []))
+        for policy in stale:
+            _plan(policy, now)
+        _save(stale)
+    return len(stale)
+
+
+def fire_due(now: datetime) -> tuple[int, list[Message]]:
+    """Settle a batch of due schedules; returns how many, and the messages of the runs that were made."""
+    with transaction.atomic():
+        due = list(_locked("next_slot_at <= %s", [now]))
+        if not due:
+            return 0, []
+        slots = [slot for policy in due for slot in _settle(policy, now)]
+        messages = _insert(slots, now)
+        _save(due)
+        _count_runs(slots, now)
+    return len(due), messages
+
+
+def _locked(condition: str, parameters: list[Any]) -> Iterable[SchedulePolicy]:
+    """The policies that meet the condition and no other scheduler has locked, with their schedules."""
+    found = SchedulePolicy.objects.raw(
+        f"SELECT * FROM jobs_schedulepolicy WHERE {condition} "  # noqa: S608 - the two conditions above
+        f"ORDER BY next_slot_at LIMIT {BATCH} FOR UPDATE SKIP LOCKED",
+        parameters,
+    )
+    policies = {policy.pk: policy for policy in found}
+    # The schedules are read after the locks: an edit made since waits for us with its trigger, and marks
+    # the policy stale right after.
+    tasks = PeriodicTask.objects.select_related("crontab", "interval", "solar", "clocked").in_bulk(list(policies))
+    for pk, policy in policies.items():
+        policy.task = tasks[pk]
+    return policies.values()
+
+
+def _plan(policy: SchedulePolicy, now: datetime) -> None:
+    policy.is_stale = False
+    policy.planning_error = ""
+    policy.next_slot_at = None
+    if policy.anchor_at is None:
+        policy.anchor_at = now.replace(microsecond=0)
+    if not policy.task.enabled:
+        return
+    try:
+        policy.next_slot_at = timing_of(policy.task, anchor=policy.anchor_at).next_after(now)
+    except InvalidTiming as error:
+        policy.planning_error = str(error)[:300]
+
+
+def _settle(policy: SchedulePolicy, now: datetime) -> list[Slot]:
+    """The outcome of each slot of one schedule up to `now`; moves the policy on."""
+    due = policy.next_slot_at
+    assert due is not None  # noqa: S101 - by the query
+    try:
+        timing = timing_of(policy.task, anchor=policy.anchor_at or due)
+        passed, policy.next_slot_at = _passed(timing, due, now)
+    except InvalidTiming as error:
+        policy.next_slot_at = None
+        policy.planning_error = str(error)[:300]
+        passed = [due]
+    has_more = policy.next_slot_at is not None and policy.next_slot_at <= now
+    newest = None if has_more else passed[-1]
+    slots = [_outcome(policy, at, now, newest) for at in passed]
+    if policy.task.one_off and any(slot.status == Status.QUEUED for slot in slots):
+        policy.next_slot_at = None
+    return slots
+
+
+def _passed(timing: Timing, first: datetime, now: datetime) -> tuple[list[datetime], datetime | None]:
+    """The slots from `first` up to `now`, and the one after them."""
+    passed = [first]
+    following = timing.next_after(first)
+    while following is not None and following <= now and len(passed) < SLOTS_AT_ONCE:
+        passed.append(following)
+        following = timing.next_after(following)
+    return passed, following
+
+
+def _outcome(policy: SchedulePolicy, at: datetime, now: datetime, newest: datetime | None) -> Slot:
+    task = policy.task
+    late = now - at
+    if not _is_known(task.task):
+        return Slot(task, at, Status.MISSED, f"No task named {task.task} exists any more.")
+    if policy.is_paused(at):
+        note = f": {policy.pause_note}" if policy.pause_note else ""
+        return Slot(task, at, Status.SKIPPED, f"The schedule was paused{note}.")
+    if late > timedelta(seconds=policy.catch_up_window_seconds):
+        return Slot(task, at, Status.MISSED, "No scheduler ran at the time, and the catch-up window is over.")
+    if at == newest:
+        if policy.catch_up == CatchUp.SKIP and late > ON_TIME:
+            return Slot(task, at, Status.MISSED, "No scheduler ran at the time, and catching up is off.")
+        return Slot(task, at, Status.QUEUED)
+    if policy.catch_up == CatchUp.ALL:
+        return Slot(task, at, Status.QUEUED)
+    if policy.catch_up == CatchUp.LAST:
+        return Slot(task, at, Status.SKIPPED, "No scheduler ran at the time; a later slot runs instead.")
+    return Slot(task, at, Status.MISSED, "No scheduler ran at the time, and catching up is off.")
+
+
+def _is_known(name: str) -> bool:
+    return find_job(name) is not None or name in current_app.tasks
+
+
+_INSERT = """
+INSERT INTO jobs_jobrun (
+    id, job, queue, priority, parameters, args, status, reason, trigger, schedule_id, scheduled_for, attempt,
+    max_attempts, queued_at, published_at, publish_count, expires_at, finished_at, worker, progress, progress_text,
+    error_type, error_message, error_fingerprint, traceback)
+SELECT id, job, queue, priority, parameters, args, status, reason, 'schedule', schedule_id, scheduled_for, 0,
+    max_attempts, %(now)s, CASE WHEN status = 'queued' THEN %(now)s END,
+    CASE WHEN status = 'queued' THEN 1 ELSE 0 END, expires_at, CASE WHEN status <> 'queued' THEN %(now)s END,
+    '', 0, '', '', '', '', ''
+FROM unnest(
+    %(id)s::uuid[], %(job)s::text[], %(queue)s::text[], %(priority)s::int[], %(parameters)s::jsonb[],
+    %(args)s::jsonb[], %(status)s::text[], %(reason)s::text[], %(schedule_id)s::int[],
+    %(scheduled_for)s::timestamptz[], %(max_attempts)s::int[], %(expires_at)s::timestamptz[]
+) AS slot(id, job, queue, priority, parameters, args, status, reason, schedule_id, scheduled_for, max_attempts,
+          expires_at)
+ON CONFLICT (schedule_id, scheduled_for) WHERE scheduled_for IS NOT NULL DO NOTHING
+RETURNING id
+"""
+
+
+def _insert(slots: list[Slot], now: datetime) -> list[Message]:
+    """Write the slots' rows in one statement; returns the messages of those that are to run."""
+    rows = [_row(slot) for slot in slots]
+    columns: dict[str, Any] = {name: [row[name] for row in rows] for name in rows[0]}
+    with connection.cursor() as cursor:
+        cursor.execute(_INSERT, {**columns, "now": now})
+        written = {row[0] for row in cursor.fetchall()}
+    return [
+        Message(
+            run_id=row["id"],
+            job=row["job"],
+            queue=row["queue"],
+            priority=row["priority"],
+            args=json.loads(row["args"]),
+            parameters=json.loads(row["parameters"]),
+            schedule_name=slot.schedule.name,
+        )
+        for slot, row in zip(slots, rows, strict=True)
+        if row["status"] == Status.QUEUED and row["id"] in written
+    ]
+
+
+def _row(slot: Slot) -> dict[str, Any]:
+    task = slot.schedule
+    job = find_job(task.task)
+    status, reason, parameters, args = slot.status, slot.reason, task.kwargs or "{}", task.args or "[]"
+    if not (_is_json(parameters, dict) and _is_json(args, list)):
+        status, reason = Status.MISSED, "The schedule's parameters are not valid JSON."
+        parameters, args = "{}", "[]"
+    return {
+        "id": new_run_id(),
+        "job": task.task,
+        "queue": task.queue or (job.queue if job else settings.CELERY_TASK_DEFAULT_QUEUE),
+        "priority": _priority(task, job.priority if job else 5),
+        "parameters": parameters,
+        "args": args,
+        "status": status.value,
+        "reason": reason,
+        "schedule_id": task.pk,
+        "scheduled_for": slot.at,
+        "max_attempts": job.retry.max_attempts if job else 3,
+        "expires_at": slot.at + timedelta(seconds=task.expire_seconds) if task.expire_seconds else None,
+    }
+
+
+def _priority(task: PeriodicTask, default: int) -> int:
+    return default if task.priority is None else min(task.priority, 9)
+
+
+def _is_json(text: str, kind: type) -> bool:
+    try:
+        return isinstance(json.loads(text), kind)
+    except ValueError:
+        return False
+
+
+_SAVE = """
+UPDATE jobs_schedulepolicy p
+SET next_slot_at = new.next_slot_at, is_stale = false, anchor_at = new.anchor_at, planning_error = new.planning_error
+FROM unnest(%s::int[], %s::timestamptz[], %s::timestamptz[], %s::text[])
+    AS new(task_id, next_slot_at, anchor_at, planning_error)
+WHERE p.task_id = new.task_id
+"""
+
+
+def _save(policies: list[SchedulePolicy]) -> None:
+    if not policies:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _SAVE,
+            [
+                [policy.pk for policy in policies],
+                [policy.next_slot_at for policy in policies],
+                [policy.anchor_at for policy in policies],
+                [policy.planning_error for policy in policies],
+            ],
+        )
+
+
+_COUNT = """
+UPDATE django_celery_beat_periodictask t
+SET last_run_at = %s, total_run_count = total_run_count + fired.count,
+    enabled = enabled AND NOT one_off
+FROM unnest(%s::int[], %s::int[]) AS fired(id, count)
+WHERE t.id = fired.id
+"""
+
+
+def _count_runs(slots: list[Slot], now: datetime) -> None:
+    """Keep the two columns that stock tools show, and switch off schedules that were for one run only."""
+    counts: dict[int, int] = {}
+    for slot in slots:
+        if slot.status == Status.QUEUED:
+            counts[slot.schedule.pk] = counts.get(slot.schedule.pk, 0) + 1
+    if counts:
+        with connection.cursor() as cursor:
+            cursor.execute(_COUNT, [now, list(counts), list(counts.values())])

@@ -1,0 +1,120 @@
+"""Schedules that jobs declare, brought into the database without touching what operators changed."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.db import connection, transaction
+from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
+
+from jobs.definitions import AnyJob, Cron, Every, all_jobs, find_job
+from jobs.models import SchedulePolicy
+from jobs.timing import parse_cron
+
+_LOCK = 0x616C6D61  # any constant of our own
+
+
+@dataclass(frozen=True)
+class Drift:
+    """One schedule on which code and database do not agree."""
+
+    name: str
+    kind: str
+    in_code: str
+    in_database: str
+
+
+def sync_schedules() -> list[str]:
+    """Create the schedules that jobs declare and follow changed declarations; returns the names it wrote.
+
+    A schedule follows its declaration only while nobody has edited its timing: the operator's word wins,
+    and `drift` tells of the difference.
+    """
+    written = []
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+        existing = {policy.task.name: policy for policy in _policies()}
+        for job in all_jobs():
+            if job.schedule is None:
+                continue
+            policy = existing.get(job.name)
+            if policy is None:
+                _create(job, job.schedule)
+            elif _in_database(policy.task) == policy.declared and policy.declared != _declared(job.schedule):
+                _apply(policy, job.schedule)
+            else:
+                continue
+            written.append(job.name)
+    return written
+
+
+def drift() -> list[Drift]:
+    """Where code and database differ: edited timings, and schedules whose job is gone."""
+    found = []
+    for policy in _policies():
+        task = policy.task
+        job = find_job(task.name)
+        if policy.origin == SchedulePolicy.Origin.CODE and (job is None or job.schedule is None):
+            found.append(Drift(task.name, "not declared any more", "", _text(_in_database(task))))
+        elif policy.origin == SchedulePolicy.Origin.CODE and job is not None and job.schedule is not None:
+            declared, actual = _declared(job.schedule), _in_database(task)
+            if declared != actual:
+                found.append(Drift(task.name, "edited", _text(declared), _text(actual)))
+    return found
+
+
+def _policies() -> Any:
+    return SchedulePolicy.objects.select_related("task__crontab", "task__interval", "task__solar", "task__clocked")
+
+
+def _create(job: AnyJob, schedule: Cron | Every) -> None:
+    task, _ = PeriodicTask.objects.get_or_create(
+        name=job.name, defaults={"task": job.name, "description": job.help_text, **_timing(schedule)}
+    )
+    SchedulePolicy.objects.filter(task=task).update(
+        origin=SchedulePolicy.Origin.CODE, declared=_declared(schedule)
+    )
+
+
+def _apply(policy: SchedulePolicy, schedule: Cron | Every) -> None:
+    task = policy.task
+    for name, value in {"crontab": None, "interval": None, **_timing(schedule)}.items():
+        setattr(task, name, value)
+    task.save()
+    SchedulePolicy.objects.filter(task=task).update(declared=_declared(schedule))
+
+
+def _timing(schedule: Cron | Every) -> dict[str, Any]:
+    if isinstance(schedule, Cron):
+        fields = parse_cron(schedule.expression).fields()
+        crontab = CrontabSchedule.objects.filter(**fields, timezone=schedule.timezone).first()
+        return {"crontab": crontab or CrontabSchedule.objects.create(**fields, timezone=schedule.timezone)}
+    seconds = int(schedule.interval / timedelta(seconds=1))
+    interval = IntervalSchedule.objects.filter(every=seconds, period=IntervalSchedule.SECONDS).first()
+    return {
+        "interval": interval
+        or IntervalSchedule.objects.create(every=seconds, period=IntervalSchedule.SECONDS)
+    }
+
+
+def _declared(schedule: Cron | Every) -> dict[str, Any]:
+    if isinstance(schedule, Cron):
+        return {"cron": " ".join(parse_cron(schedule.expression).fields().values()), "timezone": schedule.timezone}
+    return {"seconds": int(schedule.interval / timedelta(seconds=1))}
+
+
+def _in_database(task: PeriodicTask) -> dict[str, Any]:
+    if task.crontab is not None:
+        row = task.crontab
+        fields = (row.minute, row.hour, row.day_of_month, row.month_of_year, row.day_of_week)
+        return {"cron": " ".join(fields), "timezone": str(row.timezone)}
+    if task.interval is not None:
+        return {"seconds": int(task.interval.schedule.run_every / timedelta(seconds=1))}
+    return {"other": str(task.scheduler)}
+
+
+def _text(timing: dict[str, Any]) -> str:
+    if "cron" in timing:
+        return f"{timing['cron']} ({timing['timezone']})"
+    return f"every {timing['seconds']} s" if "seconds" in timing else str(timing.get("other", ""))

@@ -67,7 +67,9 @@ def send(messages: Iterable[Message]) -> int:
                 _send_one(producer, message)
                 sent += 1
     except (OperationalError, ConnectionError, TimeoutError) as error:
-        logger.warning("The broker does not answer, %d runs wait in the ledger: %s", len(waiting) - sent, error)
+        logger.warning(
+            "The broker does not answer, %d runs wait in the ledger: %s", len(waiting) - sent, error
+        )
         JobRun.objects.filter(
             pk__in=[message.run_id for message in waiting[sent:]], status=JobRun.Status.QUEUED
         ).update(published_at=None)
@@ -169,13 +171,17 @@ def _lossy_queues() -> list[str]:
     except (OperationalError, ConnectionError, TimeoutError):
         return []  # nothing can be sent now anyway
     in_hand = _in_hand()
-    return [queue for queue, count in waiting.items() if held[queue] == 0 or held[queue] + in_hand[queue] < count]
+    return [
+        queue for queue, count in waiting.items() if held[queue] == 0 or held[queue] + in_hand[queue] < count
+    ]
 
 
 def _in_hand() -> Counter[str]:
     """How many messages living workers may hold unclaimed, by queue."""
     in_hand: Counter[str] = Counter()
-    for info in ProcessHeartbeat.objects.filter(kind=ProcessHeartbeat.Kind.WORKER).values_list("info", flat=True):
+    for info in ProcessHeartbeat.objects.filter(kind=ProcessHeartbeat.Kind.WORKER).values_list(
+        "info", flat=True
+    ):
         for queue in info.get("queues", []):
             in_hand[queue] += info.get("prefetch", 0)
     return in_hand

@@ -72,7 +72,9 @@ def settle_dead_attempt(run_id: uuid.UUID, *, worker: str, error: Any, state: st
     The condition is that this very worker still holds the run: after a recorded outcome nothing happens.
     """
     with transaction.atomic():
-        run = JobRun.objects.select_for_update().filter(pk=run_id, status=Status.RUNNING, worker=worker).first()
+        run = (
+            JobRun.objects.select_for_update().filter(pk=run_id, status=Status.RUNNING, worker=worker).first()
+        )
         if run is None:
             return
         if run.cancel_requested_at is not None or state == states.REVOKED:
@@ -90,9 +92,18 @@ def _recover(run: JobRun, reason: str) -> None:
     if run.cancel_requested_at is not None:
         _end(run, Status.CANCELLED, f"Cancelled. {reason}", "")
     elif run.attempt >= run.max_attempts or (job is not None and not job.retry.retry_lost):
-        _end(run, Status.FAILED, f"Lost in attempt {run.attempt} of {run.max_attempts}. {reason}", "jobs.errors.RunLost")
+        _end(
+            run,
+            Status.FAILED,
+            f"Lost in attempt {run.attempt} of {run.max_attempts}. {reason}",
+            "jobs.errors.RunLost",
+        )
     else:
-        ledger.note(run, f"Attempt {run.attempt} of {run.max_attempts} lost. {reason} Queued again.", level=RunLog.Level.WARNING)
+        ledger.note(
+            run,
+            f"Attempt {run.attempt} of {run.max_attempts} lost. {reason} Queued again.",
+            level=RunLog.Level.WARNING,
+        )
         with connection.cursor() as cursor:
             cursor.execute(_REQUEUE, [run.id, run.attempt])
 

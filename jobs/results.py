@@ -26,7 +26,9 @@ class LedgerBackend(DatabaseBackend):
     ) -> Any:
         """For a run, the runner has recorded the outcome already: what is new here came from outside it."""
         if not _is_run(request):
-            return super().store_result(task_id, result, state, traceback=traceback, request=request, **kwargs)
+            return super().store_result(
+                task_id, result, state, traceback=traceback, request=request, **kwargs
+            )
         if state in states.EXCEPTION_STATES and not isinstance(result, Retry):
             reaper.settle_dead_attempt(uuid.UUID(task_id), worker=request.hostname, error=result, state=state)
         return result
@@ -36,7 +38,11 @@ class LedgerBackend(DatabaseBackend):
         if not TaskResult.objects.filter(task_id=task_id).exists():
             run = _find(task_id)
             if run is not None:
-                progress = {"percent": run.progress, "current": run.progress_current, "total": run.progress_total}
+                progress = {
+                    "percent": run.progress,
+                    "current": run.progress_current,
+                    "total": run.progress_total,
+                }
                 return self.meta_from_decoded(
                     {"task_id": task_id, "status": run.celery_state, "result": progress, "traceback": None}
                 )

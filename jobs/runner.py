@@ -9,7 +9,7 @@ import traceback
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from billiard.exceptions import SoftTimeLimitExceeded
@@ -61,7 +61,9 @@ def execute(task: Task[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any])
     worker = request.hostname or "eager"
     claim = ledger.claim(run_id, worker=worker, pid=os.getpid()) if run_id else None
     if claim is None:
-        logger.info("Nothing to do for %s[%s]: it ended, runs elsewhere or never existed.", task.name, request.id)
+        logger.info(
+            "Nothing to do for %s[%s]: it ended, runs elsewhere or never existed.", task.name, request.id
+        )
         raise Ignore
     return _attempt(task, job, claim)
 
@@ -115,7 +117,9 @@ def _from_value(value: Any, run: ActiveRun) -> _Ended:
     first = "; ".join(f"{name}: {reason}" for name, reason in list(run.failed_units.items())[:3])
     message = f"{count} of {total} failed: {first}{' …' if count > 3 else ''}"
     if run.succeeded_units:
-        outcome = Outcome(status=Status.PARTIAL, result=result, reason=message, error_message=message, progress=100)
+        outcome = Outcome(
+            status=Status.PARTIAL, result=result, reason=message, error_message=message, progress=100
+        )
         return _Ended(outcome)
     error = PermanentError(message)
     return _Ended(_failure(error, run), error)
@@ -135,7 +139,9 @@ def _from_error(error: Exception, retry: RetryPolicy, claim: Claim, run: ActiveR
 
 def _from_interrupt(error: RunInterrupted, run: ActiveRun) -> _Ended:
     if isinstance(error, RunCancelled):
-        return _Ended(Outcome(status=Status.CANCELLED, reason="Cancelled while running; it stopped by itself."), error)
+        return _Ended(
+            Outcome(status=Status.CANCELLED, reason="Cancelled while running; it stopped by itself."), error
+        )
     return _Ended(Outcome(status=Status.FAILED, reason="Superseded."), error)
 
 
@@ -235,7 +241,7 @@ def _grace(job: AnyJob | None) -> float:
 
 def _celery_delay(error: Retry) -> float:
     if isinstance(error.when, datetime):
-        return max((error.when - datetime.now(timezone.utc)).total_seconds(), 0)
+        return max((error.when - datetime.now(UTC)).total_seconds(), 0)
     return float(error.when or 0)
 
 

@@ -74,7 +74,9 @@ def _locked(condition: str, parameters: list[Any]) -> Iterable[SchedulePolicy]:
     policies = {policy.pk: policy for policy in found}
     # The schedules are read after the locks: an edit made since waits for us with its trigger, and marks
     # the policy stale right after.
-    tasks = PeriodicTask.objects.select_related("crontab", "interval", "solar", "clocked").in_bulk(list(policies))
+    tasks = PeriodicTask.objects.select_related("crontab", "interval", "solar", "clocked").in_bulk(
+        list(policies)
+    )
     for pk, policy in policies.items():
         policy.task = tasks[pk]
     return policies.values()

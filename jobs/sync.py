@@ -65,7 +65,9 @@ def drift() -> list[Drift]:
 
 
 def _policies() -> Any:
-    return SchedulePolicy.objects.select_related("task__crontab", "task__interval", "task__solar", "task__clocked")
+    return SchedulePolicy.objects.select_related(
+        "task__crontab", "task__interval", "task__solar", "task__clocked"
+    )
 
 
 def _create(job: AnyJob, schedule: Cron | Every) -> None:
@@ -100,7 +102,10 @@ def _timing(schedule: Cron | Every) -> dict[str, Any]:
 
 def _declared(schedule: Cron | Every) -> dict[str, Any]:
     if isinstance(schedule, Cron):
-        return {"cron": " ".join(parse_cron(schedule.expression).fields().values()), "timezone": schedule.timezone}
+        return {
+            "cron": " ".join(parse_cron(schedule.expression).fields().values()),
+            "timezone": schedule.timezone,
+        }
     return {"seconds": int(schedule.interval / timedelta(seconds=1))}
 
 

@@ -11,7 +11,9 @@ class ProcessHeartbeat(models.Model):
         WORKER = "worker", "Worker"
 
     kind = models.CharField(max_length=6, choices=Kind.choices)
-    name = models.CharField(max_length=200, help_text="Unique among living processes of the kind, as kind@host:pid.")
+    name = models.CharField(
+        max_length=200, help_text="Unique among living processes of the kind, as kind@host:pid."
+    )
     pid = models.PositiveIntegerField()
     started_at = models.DateTimeField()
     seen_at = models.DateTimeField()
@@ -20,7 +22,9 @@ class ProcessHeartbeat(models.Model):
     class Meta:
         verbose_name = "process"
         verbose_name_plural = "processes"
-        constraints = [models.UniqueConstraint(fields=["kind", "name"], name="jobs_one_heartbeat_per_process")]
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "name"], name="jobs_one_heartbeat_per_process")
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -92,7 +92,9 @@ class JobRun(models.Model):
         RETRY = "retry", "Retry of another run"
 
     id = models.UUIDField(primary_key=True, default=new_run_id, editable=False)
-    job = models.CharField(max_length=200, help_text="Name of the job, or of the Celery task behind a schedule.")
+    job = models.CharField(
+        max_length=200, help_text="Name of the job, or of the Celery task behind a schedule."
+    )
     queue = models.CharField(max_length=100)
     priority = models.SmallIntegerField(default=5, help_text="0 is the most urgent, 9 the least.")
     parameters = models.JSONField(default=dict, blank=True, help_text="Keyword arguments, as JSON.")
@@ -106,7 +108,12 @@ class JobRun(models.Model):
     )
     scheduled_for = models.DateTimeField(null=True, blank=True, help_text="The slot of the schedule.")
     requested_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
     )
     retry_of = models.ForeignKey(
         "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="retries", db_index=False
@@ -119,7 +126,9 @@ class JobRun(models.Model):
     attempt = models.PositiveSmallIntegerField(default=0, help_text="Fencing token: grows with each claim.")
     max_attempts = models.PositiveSmallIntegerField(default=1)
     queued_at = models.DateTimeField(help_text="When the run was asked for.")
-    published_at = models.DateTimeField(null=True, blank=True, help_text="When it was last sent to the broker.")
+    published_at = models.DateTimeField(
+        null=True, blank=True, help_text="When it was last sent to the broker."
+    )
     publish_count = models.PositiveSmallIntegerField(default=0)
     next_attempt_at = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True, help_text="Not started after this moment.")
@@ -132,7 +141,12 @@ class JobRun(models.Model):
 
     cancel_requested_at = models.DateTimeField(null=True, blank=True)
     cancel_requested_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
     )
     cancel_acknowledged_at = models.DateTimeField(null=True, blank=True)
 
@@ -144,7 +158,9 @@ class JobRun(models.Model):
     result = models.JSONField(null=True, blank=True)
     error_type = models.CharField(max_length=200, blank=True)
     error_message = models.TextField(blank=True)
-    error_fingerprint = models.CharField(max_length=40, blank=True, help_text="Equal for errors of the same cause.")
+    error_fingerprint = models.CharField(
+        max_length=40, blank=True, help_text="Equal for errors of the same cause."
+    )
     traceback = models.TextField(blank=True)
 
     objects = JobRunQuerySet.as_manager()

@@ -39,7 +39,9 @@ class SchedulePolicy(models.Model):
         CODE = "code", "Declared by a job"
         ADMIN = "admin", "Made by a person"
 
-    task = models.OneToOneField(PeriodicTask, on_delete=models.CASCADE, primary_key=True, related_name="policy")
+    task = models.OneToOneField(
+        PeriodicTask, on_delete=models.CASCADE, primary_key=True, related_name="policy"
+    )
     next_slot_at = models.DateTimeField(null=True, blank=True, editable=False)
     is_stale = models.BooleanField(default=True, db_default=True, editable=False)
     anchor_at = models.DateTimeField(
@@ -71,7 +73,11 @@ class SchedulePolicy(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
     planning_error = models.CharField(
-        max_length=300, blank=True, db_default="", editable=False, help_text="Why no next slot could be found."
+        max_length=300,
+        blank=True,
+        db_default="",
+        editable=False,
+        help_text="Why no next slot could be found.",
     )
 
     class Meta:
@@ -79,7 +85,9 @@ class SchedulePolicy(models.Model):
         verbose_name_plural = "schedule policies"
         indexes = [
             # jobs.slots: the two questions of every tick
-            models.Index(fields=["next_slot_at"], condition=Q(next_slot_at__isnull=False), name="jobs_policy_due"),
+            models.Index(
+                fields=["next_slot_at"], condition=Q(next_slot_at__isnull=False), name="jobs_policy_due"
+            ),
             models.Index(fields=["task"], condition=Q(is_stale=True), name="jobs_policy_stale"),
         ]
 

@@ -71,8 +71,9 @@ class OutboundResponse:
         if self.status < 300 or self.status == 304:
             return
         message = f"{redact(self.url)} answered with status {self.status}."
-        kind = OutboundUnavailable if self.status in _LATER or self.status >= 500 else OutboundRejected
-        raise kind(message, status=self.status, retry_after=self.retry_after)
+        if self.status in _LATER or self.status >= 500:
+            raise OutboundUnavailable(message, status=self.status, retry_after=self.retry_after)
+        raise OutboundRejected(message, status=self.status)
 
 
 def fetch(

@@ -18,7 +18,7 @@ _XML_STARTS = (
     (b"<\x00?\x00", "utf-16-le"),
     (b"\x00\x00\x00<", "utf-32-be"),
     (b"<\x00\x00\x00", "utf-32-le"),
-    (b"\x4c\x6f\xa7\x94", "cp037"),
+    (b"\x4c\x6f\xa7\x94", "cp037"),  # the EBCDIC family; the declaration tells which
 )
 #: Encodings that are declared where their superset is meant.
 _SUPERSETS = {
@@ -31,6 +31,14 @@ _SUPERSETS = {
     "big5": "big5hkscs",
     "tis-620": "cp874",
     "iso8859-9": "cp1254",
+}
+#: Names that are registered but unknown to Python.
+_ALIASES = {
+    "csmacintosh": "mac-roman",
+    "mac": "mac-roman",
+    "ms-cyrl": "cp1251",
+    "x-sjis": "cp932",
+    "unicode": "utf-16",
 }
 _DECLARATION = re.compile(rb"""^\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']([A-Za-z0-9._:\-]{1,40})["']""")
 _META = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?([A-Za-z0-9._:\-]{1,40})""", re.IGNORECASE)
@@ -63,7 +71,7 @@ def decode(body: bytes, content_type: str = "") -> Decoded:
 
 def _candidates(body: bytes, content_type: str) -> Iterator[str]:
     marked = _by_first_bytes(body)
-    if marked:
+    if marked and marked != "cp037":
         yield marked
     if match := _CHARSET.search(content_type):
         yield from _known(match[1])
@@ -73,7 +81,7 @@ def _candidates(body: bytes, content_type: str) -> Iterator[str]:
     for pattern in (_DECLARATION, _META):
         if match_in_body := pattern.search(ascii_head):
             yield from _known(match_in_body[1].decode("ascii"))
-    yield "utf-8"
+    yield "utf-8" if marked is None else marked
 
 
 def _by_first_bytes(body: bytes) -> str | None:
@@ -86,7 +94,7 @@ def _by_first_bytes(body: bytes) -> str | None:
 def _known(label: str) -> Iterator[str]:
     """The label as Python's name of the codec that is meant; nothing for a label that names no text encoding."""
     try:
-        name = codecs.lookup(label).name
+        name = codecs.lookup(_ALIASES.get(label.lower(), label)).name
         b"".decode(name)
     except (LookupError, ValueError):
         return

@@ -9,12 +9,21 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
+from xml.parsers import expat
 
 from publishing.feeds.errors import FeedTooComplex
 
 MAX_DEPTH = 256
-MAX_ELEMENTS = 150_000
+MAX_ELEMENTS = 100_000
 MAX_ENTRIES = 300
+MAX_ATTRIBUTES = 200
+#: Most elements of the kinds that feedparser compares with all earlier ones of the same entry.
+MAX_LABELS = 1_000
+#: Limits of documents that are not well-formed: characters, and `<` and `&` together.
+MAX_BROKEN_CHARS = 2_000_000
+MAX_BROKEN_SIGNS = 50_000
+_UNFINISHED_TAG = re.compile(r"<[^<>]{20000}")
+_LABELS = frozenset({"category", "subject", "keywords", "tags"})
 _MAX_ENTITIES = 50
 _MAX_ENTITY_CHARS = 200
 _MAX_EXPANSION_CHARS = 1_000_000
@@ -25,6 +34,7 @@ _ENDS = {1: "-->", 2: "]]>", 3: "?>"}
 _ENTITY = re.compile(
     r"""<!ENTITY\s+([A-Za-z_][\w.\-]{0,40})\s+(?:"([^"&%<]*)"|'([^'&%<]*)'|"(&\#\w{1,8};)")\s*>"""
 )
+_PROLOG_PART = re.compile(r"\s*+(<!--|<\?|<!doctype\b)", re.IGNORECASE)
 _DOCTYPE_SIGN = re.compile(r"""<!--|["'\[\]>]""")
 _DOCTYPE_CLOSERS = {"<!--": "-->", '"': '"', "'": "'"}
 _ANOTHER_ENTRY = re.compile(r"<(?:\w{1,20}:)?(?:item|entry)[\s>]")
@@ -32,7 +42,32 @@ _PREDEFINED = {"amp", "lt", "gt", "quot", "apos"}
 
 #: HTML elements that have no end tag, or whose end tag most people leave out.
 _UNCLOSED = frozenset(
-    ["area", "base", "br", "col", "dd", "dt", "embed", "hr", "img", "input", "li", "meta", "option", "p", "param", "source", "tbody", "td", "tfoot", "th", "thead", "tr", "track", "wbr"]
+    [
+        "area",
+        "base",
+        "br",
+        "col",
+        "dd",
+        "dt",
+        "embed",
+        "hr",
+        "img",
+        "input",
+        "li",
+        "meta",
+        "option",
+        "p",
+        "param",
+        "source",
+        "tbody",
+        "td",
+        "tfoot",
+        "th",
+        "thead",
+        "tr",
+        "track",
+        "wbr",
+    ]
 )
 
 
@@ -97,7 +132,7 @@ def _track(stack: list[str], tag: Tag) -> None:
 def harden(text: str, *, max_entries: int = MAX_ENTRIES) -> Hardened:
     """The document without illegal characters, DOCTYPE and excess entries, as XML declared to be UTF-8.
 
-    Raises FeedTooComplex for documents that nest deeper than 256 elements or have more than 150,000.
+    Raises FeedTooComplex for documents that nest deeper than 256 elements or have more than 100,000.
     """
     text = _ILLEGAL.sub("", text)
     start, doctype = _prolog(text)
@@ -105,22 +140,48 @@ def harden(text: str, *, max_entries: int = MAX_ENTRIES) -> Hardened:
     end, closing, is_cut = _measure(body, max_entries)
     entities = _kept_entities(doctype, body)
     head = "\n".join(["<!DOCTYPE feed [", *entities, "]>", ""]) if entities else ""
-    return Hardened(f'<?xml version="1.0" encoding="utf-8"?>\n{head}{body[:end]}{closing}', is_cut)
+    document = f'<?xml version="1.0" encoding="utf-8"?>\n{head}{body[:end]}{closing}'
+    if not _is_well_formed(document):
+        _refuse_costly_repair(document)
+    return Hardened(document, is_cut)
+
+
+def _is_well_formed(document: str) -> bool:
+    """Whether the strict parser will get to the end; without handlers, expat needs about 10 ms a megabyte."""
+    try:
+        expat.ParserCreate(namespace_separator=" ").Parse(document, True)
+    except expat.ExpatError:
+        return False
+    return True
+
+
+def _refuse_costly_repair(document: str) -> None:
+    """The lenient parser works in Python, sign by sign: what it may be given is limited."""
+    signs = document.count("<") + document.count("&")
+    if len(document) > MAX_BROKEN_CHARS or signs > MAX_BROKEN_SIGNS or _UNFINISHED_TAG.search(document):
+        raise FeedTooComplex("The document is not well-formed, and too large to be repaired.")
 
 
 def _measure(body: str, max_entries: int) -> tuple[int, str, bool]:
     """Where to end the document, the tags that then close it, and whether entries were left out."""
     stack: list[str] = []
-    entries = 0
+    entries = labels = 0
     for number, tag in enumerate(tags(body)):
         if tag.kind == "unfinished":
             return tag.start, _closing(stack), False
         _track(stack, tag)
+        local_name = tag.name.rpartition(":")[2].lower()
+        labels += tag.kind != "close" and local_name in _LABELS
         if len(stack) > MAX_DEPTH:
             raise FeedTooComplex(f"The document nests deeper than {MAX_DEPTH} elements.")
-        if number >= MAX_ELEMENTS:
-            raise FeedTooComplex(f"The document has more than {MAX_ELEMENTS:,} elements.")
-        if tag.kind == "close" and tag.name.rpartition(":")[2].lower() in {"item", "entry"}:
+        if number >= MAX_ELEMENTS or labels > MAX_LABELS:
+            raise FeedTooComplex(
+                f"The document has more than {MAX_ELEMENTS:,} elements or {MAX_LABELS:,} labels."
+            )
+        if tag.end - tag.start > MAX_ATTRIBUTES and body.count("=", tag.start, tag.end) > MAX_ATTRIBUTES:
+            raise FeedTooComplex(f"An element has more than {MAX_ATTRIBUTES} attributes.")
+        if tag.kind == "close" and local_name in {"item", "entry"}:
+            labels = 0
             entries += 1
             if entries == max_entries:
                 more = _ANOTHER_ENTRY.search(body, tag.end)
@@ -135,21 +196,19 @@ def _closing(stack: list[str]) -> str:
 def _prolog(text: str) -> tuple[int, str]:
     """Where the document's first element begins, and the DOCTYPE before it."""
     position, doctype = 0, ""
-    while True:
-        while position < len(text) and text[position].isspace():
-            position += 1
-        if text.startswith("<!DOCTYPE", position) or text.startswith("<!doctype", position):
-            end = _doctype_end(text, position)
-            doctype = text[position:end]
-        elif text.startswith("<!--", position):
-            end = text.find("-->", position + 4) + 3
-        elif text.startswith("<?", position):
-            end = text.find("?>", position) + 2
+    while match := _PROLOG_PART.match(text, position):
+        start = match.start(1)
+        if match[1] == "<!--":
+            end = text.find("-->", match.end()) + 3
+        elif match[1] == "<?":
+            end = text.find("?>", match.end()) + 2
         else:
-            return position, doctype
-        if end <= position:
-            return position, doctype
+            end = _doctype_end(text, start)
+            doctype = text[start:end]
+        if end <= start:
+            return start, doctype
         position = end
+    return position, doctype
 
 
 def _doctype_end(text: str, start: int) -> int:

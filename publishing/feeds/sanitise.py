@@ -14,7 +14,89 @@ MAX_HTML_CHARS = 1_000_000
 MAX_TEXT_CHARS = 2_000
 
 _TAGS = frozenset(
-    ["a", "abbr", "acronym", "article", "aside", "audio", "b", "bdi", "bdo", "blockquote", "br", "caption", "center", "cite", "code", "col", "colgroup", "data", "dd", "del", "details", "dfn", "div", "dl", "dt", "em", "figcaption", "figure", "footer", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hgroup", "hr", "i", "img", "ins", "kbd", "li", "main", "map", "mark", "nav", "ol", "p", "picture", "pre", "q", "rp", "rt", "ruby", "s", "samp", "section", "small", "source", "span", "strike", "strong", "sub", "summary", "sup", "table", "tbody", "td", "tfoot", "th", "thead", "time", "tr", "track", "tt", "u", "ul", "var", "video", "wbr"]
+    [
+        "a",
+        "abbr",
+        "acronym",
+        "article",
+        "aside",
+        "audio",
+        "b",
+        "bdi",
+        "bdo",
+        "blockquote",
+        "br",
+        "caption",
+        "center",
+        "cite",
+        "code",
+        "col",
+        "colgroup",
+        "data",
+        "dd",
+        "del",
+        "details",
+        "dfn",
+        "div",
+        "dl",
+        "dt",
+        "em",
+        "figcaption",
+        "figure",
+        "footer",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "header",
+        "hgroup",
+        "hr",
+        "i",
+        "img",
+        "ins",
+        "kbd",
+        "li",
+        "main",
+        "map",
+        "mark",
+        "nav",
+        "ol",
+        "p",
+        "picture",
+        "pre",
+        "q",
+        "rp",
+        "rt",
+        "ruby",
+        "s",
+        "samp",
+        "section",
+        "small",
+        "source",
+        "span",
+        "strike",
+        "strong",
+        "sub",
+        "summary",
+        "sup",
+        "table",
+        "tbody",
+        "td",
+        "tfoot",
+        "th",
+        "thead",
+        "time",
+        "tr",
+        "track",
+        "tt",
+        "u",
+        "ul",
+        "var",
+        "video",
+        "wbr",
+    ]
 )
 _ATTRIBUTES = {
     "*": {"dir", "lang", "title"},
@@ -41,18 +123,9 @@ _ATTRIBUTES = {
     "video": {"controls", "height", "poster", "src", "width"},
 }
 _SCHEMES = {"http", "https", "mailto"}
-_DROPPED_WITH_CONTENT = {
-    "applet",
-    "iframe",
-    "math",
-    "noscript",
-    "object",
-    "script",
-    "style",
-    "svg",
-    "template",
-    "title",
-}
+_DROPPED_WITH_CONTENT = {"math", "noscript", "script", "style", "svg", "template", "title"}
+#: Elements whose content a browser takes as raw text. Unclosed, as in `<iframe … />`, they would swallow the article.
+_RAW_FRAMES = re.compile(r"</?(?:iframe|noframes|noembed|xmp)\b[^<>]*+>", re.IGNORECASE)
 _SPACE = re.compile(r"\s+")
 _LOOKS_LIKE_MARKUP = re.compile(r"[<&]")
 _BLOCKS = re.compile(
@@ -81,7 +154,7 @@ def clean_html(source: str, base: str = "") -> str:
 
     HTML that nests too deeply to be built into a tree is given as text.
     """
-    source = source[:MAX_HTML_CHARS]
+    source = _RAW_FRAMES.sub("", source[:MAX_HTML_CHARS])
     if not _LOOKS_LIKE_MARKUP.search(source):
         return source.replace(">", "&gt;").strip()
     if is_too_deep(source):
@@ -93,7 +166,7 @@ def plain_text(source: str, limit: int = MAX_TEXT_CHARS) -> str:
     """The text of a piece of HTML on one line, at most `limit` characters."""
     source = source[:MAX_HTML_CHARS]
     if _LOOKS_LIKE_MARKUP.search(source):
-        spaced = _BLOCKS.sub(" ", source)
+        spaced = _BLOCKS.sub(" ", _RAW_FRAMES.sub(" ", source))
         source = _without_tags(spaced) if is_too_deep(spaced) else html.unescape(_TEXT_ONLY.clean(spaced))
     return _SPACE.sub(" ", source).strip()[:limit]
 

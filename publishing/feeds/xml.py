@@ -48,7 +48,8 @@ def parse_xml(decoded: Decoded, base_url: str = "") -> ParsedFeed:
         encoding=decoded.encoding,
         title=title,
         title_html=title_html,
-        subtitle_html=_html(_get(feed, "subtitle_detail"), _get(feed, "subtitle")),
+        subtitle_html=_html(_get(feed, "subtitle_detail"), _get(feed, "subtitle"))
+        or _html(_get(feed, "summary_detail"), _get(feed, "summary")),
         url=web_address(_text(feed, "link")),
         feed_url=_link(feed, "self"),
         hub_url=_link(feed, "hub"),
@@ -71,7 +72,7 @@ def _item(entry: Fields) -> ParsedItem:
         title_html=title_html,
         url=web_address(_text(entry, "link")),
         author=plain_text(_text(entry, "author")),
-        summary_html=_html(_get(entry, "summary_detail"), _get(entry, "summary")),
+        summary_html=_summary(entry),
         content_html=content,
         published_at=_moment(entry, "published_parsed") or _moment(entry, "created_parsed"),
         updated_at=_moment(entry, "updated_parsed"),
@@ -108,6 +109,12 @@ def _html(detail: Any, value: Any) -> str:
     if dict.get(detail, "type") == "text/plain":
         return html.escape(text, quote=False)
     return clean_html(text, base=dict.get(detail, "base") or "")
+
+
+def _summary(entry: Fields) -> str:
+    """The item's summary; empty if feedparser only repeats the content there, which it does without a detail."""
+    detail = _get(entry, "summary_detail")
+    return "" if detail is None and _get(entry, "content") else _html(detail, _get(entry, "summary"))
 
 
 def _content(entry: Fields) -> tuple[str, str]:

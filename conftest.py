@@ -58,6 +58,15 @@ def pytest_unconfigure() -> None:
         SERVERS.close()
 
 
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> Iterator[None]:
+    """The thread beside job bodies gives up its connection before the test database is dropped."""
+    from jobs.attendant import attendant  # models can be imported only now that Django is set up
+
+    yield
+    attendant.stop()
+
+
 @pytest.fixture
 def broker_url() -> str:
     """This worker's broker, for processes that a test starts."""

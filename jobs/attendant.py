@@ -72,17 +72,31 @@ class Attendant:
         with self._condition:
             self._watches.pop(run, None)
 
+    def stop(self) -> None:
+        """End the thread and close its connection; the next run starts it again."""
+        with self._condition:
+            thread, self._thread = self._thread, None
+            self._condition.notify()
+        if thread is not None:
+            thread.join()
+
     def _loop(self) -> None:
         while True:
             with self._condition:
-                while not self._watches:
+                while not self._watches and self._thread is threading.current_thread():
                     self._is_idle = True
                     # An idle process keeps no second connection.
                     if not self._condition.wait(timeout=60):
                         connection.close()
                 self._is_idle = False
+                if self._thread is not threading.current_thread():
+                    connection.close()
+                    return
                 for watch in list(self._watches.values()):
-                    self._attend(watch)
+                    try:
+                        self._attend(watch)
+                    except Exception:  # a dead attendant would let every lease run out
+                        logger.exception("Run %s: the attendant failed; it goes on.", watch.run.id)
                 self._condition.wait(timeout=WRITE_EVERY / 2)
 
     def _attend(self, watch: _Watch) -> None:
@@ -149,6 +163,7 @@ class Attendant:
 def _interrupt_body(signum: int, frame: FrameType | None) -> None:
     run = attendant.interrupted_run()
     if run is not None:
+        run.is_interrupted = True
         run.check()
 
 

@@ -9,7 +9,7 @@ from jobs import runner
 from jobs.definitions import find_job
 
 
-class LedgerTask(Task):  # type: ignore[type-arg] - the runtime class is not generic
+class LedgerTask(Task[Any, Any]):
     """Base of our jobs and of Celery tasks of other packages, so that schedules may name either."""
 
     abstract = True
@@ -19,7 +19,9 @@ class LedgerTask(Task):  # type: ignore[type-arg] - the runtime class is not gen
             return self.run(*args, **kwargs)
         return runner.execute(self, args, kwargs)
 
-    def apply_async(self, args: Any = None, kwargs: Any = None, **options: Any) -> AsyncResult:  # type: ignore[type-arg]
+    def apply_async(  # type: ignore[override]  # the options are Celery's, passed on as they come
+        self, args: Any = None, kwargs: Any = None, **options: Any
+    ) -> AsyncResult[Any]:
         """Celery's own way in: for a job it writes a run first, like `Job.enqueue`."""
         job = find_job(self.name)
         if job is None:

@@ -1,6 +1,5 @@
 """What a job's body sees of its run: progress, steps, log, cancellation."""
 
-import contextvars
 import logging
 import threading
 import time
@@ -13,11 +12,9 @@ from django.utils import timezone
 
 from jobs.errors import RunCancelled, RunSuperseded
 from jobs.ledger import LogLine, Progress
+from jobs.storable import clean_text
 
 T = TypeVar("T")
-
-#: The run whose body the current thread executes.
-current_run: contextvars.ContextVar["ActiveRun | None"] = contextvars.ContextVar("current_run", default=None)
 
 
 class ActiveRun:
@@ -43,6 +40,8 @@ class ActiveRun:
         #: Units of work that failed, with the reason; the runner turns them into *partial* or *failed*.
         self.failed_units: dict[str, str] = {}
         self.succeeded_units = 0
+        #: Whether it took an interrupt to end the body.
+        self.is_interrupted = False
         self._steps = dict(steps or {})
         self._step: str | None = None
         self._done_weight = 0.0
@@ -76,7 +75,7 @@ class ActiveRun:
                 percent=max(self._progress.percent, percent),
                 current=current,
                 total=total,
-                text=self._progress.text if text is None else text,
+                text=self._progress.text if text is None else clean_text(text),
             )
             self._is_dirty = True
         self.check()
@@ -87,14 +86,16 @@ class ActiveRun:
             if self._step is not None:
                 self._done_weight += self._steps.get(self._step, 0.0)
             self._step = name
-            self._progress = Progress(percent=max(self._progress.percent, self._percent(0.0)), text=name)
+            self._progress = Progress(
+                percent=max(self._progress.percent, self._percent(0.0)), text=clean_text(name)
+            )
             self._is_dirty = True
         self.check()
 
     def log(self, message: str, *, level: int = logging.INFO) -> None:
         """Write a line to the run's log. Records of `logging` made by the body land there too."""
         with self._lock:
-            self._lines.append(LogLine(at=timezone.now(), level=level, message=message))
+            self._lines.append(LogLine(at=timezone.now(), level=level, message=clean_text(message)))
             self._is_dirty = True
 
     def unit_succeeded(self) -> None:
@@ -156,16 +157,3 @@ class ActiveRun:
             return 100 * share
         current = self._steps.get(self._step or "", 0.0)
         return 100 * min((self._done_weight + current * share) / weight, 1.0)
-
-
-class RunLogHandler(logging.Handler):
-    """Sends log records made by a job's body to that run's log; others it ignores."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        run = current_run.get()
-        if run is None:
-            return
-        try:
-            run.log(self.format(record), level=record.levelno)
-        except Exception:  # noqa: BLE001 - logging's own contract: report and go on
-            self.handleError(record)

@@ -25,6 +25,7 @@ from jobs.context import ActiveRun
 from jobs.errors import IllegalState, InvalidParameters, TransientError, UnknownJob
 from jobs.ledger import NewRun
 from jobs.models import JobRun
+from jobs.storable import clean_json, clean_text
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -135,6 +136,11 @@ class Job(Generic[P, R]):
         return {name: getattr(model, name) for name in type(model).model_fields}
 
     def _validated(self, parameters: Mapping[str, object]) -> JobParameters:
+        unfit = [name for name, value in parameters.items() if clean_json(value) != value]
+        if unfit:
+            raise InvalidParameters(
+                {clean_text(name): ["Has characters or numbers that cannot be stored."] for name in unfit}
+            )
         try:
             return self.parameters.model_validate(dict(parameters))
         except ValidationError as error:

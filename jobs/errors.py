@@ -22,15 +22,20 @@ class IllegalState(JobsError):
     """The run or schedule is not in a state that allows this."""
 
 
-class InvalidParameters(JobsError):
-    """The parameters do not fit the job.
-
-    `fields` maps each parameter's name (dotted for nested ones) to what is wrong with it.
-    """
+class InvalidInput(JobsError):
+    """Something that was given does not fit. `fields` maps each field's name to what is wrong with it."""
 
     def __init__(self, fields: Mapping[str, list[str]]) -> None:
         self.fields = dict(fields)
         super().__init__("; ".join(f"{name}: {' '.join(reasons)}" for name, reasons in self.fields.items()))
+
+
+class InvalidParameters(InvalidInput):
+    """The parameters do not fit the job. Nested parameters have dotted names."""
+
+
+class InvalidSchedule(InvalidInput):
+    """The schedule cannot be like that."""
 
 
 class TransientError(Exception):

@@ -18,6 +18,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 from psycopg.types.json import Jsonb
 
+from jobs import audit
 from jobs.errors import IllegalState, RunNotFound
 from jobs.models import JobRun, RunLog
 
@@ -210,7 +211,7 @@ def write_logs(run_id: uuid.UUID, attempt: int, lines: Iterable[LogLine]) -> Non
             [
                 [line.at for line in lines],
                 [line.level for line in lines],
-                [line.message.replace("\x00", "\N{REPLACEMENT CHARACTER}") for line in lines],
+                [line.message for line in lines],
                 run_id,
                 attempt,
             ],
@@ -247,7 +248,7 @@ _END_WAITING = _END.format(condition="status IN ('queued', 'retrying')")
 _END_OF_WORKER = _END.format(condition="status = 'running' AND worker = %(worker)s")
 
 
-def _end(statement: str, run_id: uuid.UUID, outcome: Outcome, **condition: object) -> bool:
+def _end(statement: str, run_id: uuid.UUID, outcome: Outcome, **condition: int | str) -> bool:
     if outcome.status in (Status.SUCCEEDED, Status.PARTIAL):
         celery_result = json.dumps(outcome.result)
     else:
@@ -258,24 +259,22 @@ def _end(statement: str, run_id: uuid.UUID, outcome: Outcome, **condition: objec
                 "exc_module": outcome.error_type.rpartition(".")[0] or "celery.exceptions",
             }
         )
+    parameters: dict[str, Any] = {
+        "id": run_id,
+        "status": outcome.status.value,
+        "celery_status": outcome.status.celery_state,
+        "reason": outcome.reason[:300],
+        "result": None if outcome.result is None else Jsonb(outcome.result),
+        "celery_result": celery_result,
+        "progress": outcome.progress,
+        "error_type": outcome.error_type[:200],
+        "error_message": outcome.error_message,
+        "error_fingerprint": outcome.error_fingerprint,
+        "traceback": outcome.traceback,
+        **condition,
+    }
     with connection.cursor() as cursor:
-        cursor.execute(
-            statement,
-            {
-                "id": run_id,
-                "status": outcome.status.value,
-                "celery_status": outcome.status.celery_state,
-                "reason": outcome.reason[:300],
-                "result": None if outcome.result is None else Jsonb(outcome.result),
-                "celery_result": celery_result,
-                "progress": outcome.progress,
-                "error_type": outcome.error_type[:200],
-                "error_message": outcome.error_message,
-                "error_fingerprint": outcome.error_fingerprint,
-                "traceback": outcome.traceback,
-                **condition,
-            },
-        )
+        cursor.execute(statement, parameters)
         return cursor.fetchone() is not None
 
 
@@ -343,6 +342,7 @@ def cancel(run_id: uuid.UUID, *, by: AbstractBaseUser | None) -> JobRun:
         if not done:
             raise IllegalState(f"The run has already ended: {run.get_status_display().lower()}.")
         note(run, f"Cancel requested by {who}.")
+        audit.record(by, run, "Cancel requested.")
     return run
 
 

@@ -5,6 +5,7 @@ flushed, a worker died with the message in its hands), the scheduler's loop send
 twice is claimed once. So the broker may lose everything at any time.
 """
 
+import json
 import logging
 import uuid
 from collections import Counter
@@ -15,8 +16,10 @@ from typing import Any
 from celery import current_app
 from django.conf import settings
 from django.db import connection, transaction
+from django.utils import timezone
 from kombu.exceptions import ChannelError, OperationalError
 
+from jobs.heartbeats import alive
 from jobs.models import JobRun, ProcessHeartbeat
 
 logger = logging.getLogger(__name__)
@@ -80,7 +83,7 @@ def _send_one(producer: Any, message: Message) -> None:
     current_app.send_task(
         message.job,
         args=message.args,
-        kwargs=message.parameters,
+        kwargs=dict(message.parameters),
         task_id=str(message.run_id),
         queue=message.queue,
         priority=message.priority,
@@ -134,8 +137,6 @@ def sweep() -> int:
 
 
 def _take(lossy: list[str]) -> list[Message]:
-    import json
-
     with connection.cursor() as cursor:
         cursor.execute(
             _TAKE,
@@ -179,11 +180,9 @@ def _lossy_queues() -> list[str]:
 def _in_hand() -> Counter[str]:
     """How many messages living workers may hold unclaimed, by queue."""
     in_hand: Counter[str] = Counter()
-    for info in ProcessHeartbeat.objects.filter(kind=ProcessHeartbeat.Kind.WORKER).values_list(
-        "info", flat=True
-    ):
-        for queue in info.get("queues", []):
-            in_hand[queue] += info.get("prefetch", 0)
+    for worker in alive(ProcessHeartbeat.Kind.WORKER, timezone.now()):
+        for queue in worker.info.get("queues", []):
+            in_hand[queue] += worker.info.get("prefetch", 0)
     return in_hand
 
 
@@ -192,7 +191,7 @@ def depths(queues: Iterable[str]) -> dict[str, int]:
     found = {}
     with current_app.connection_for_read() as broker:
         for queue in queues:
-            channel = broker.channel()
+            channel: Any = broker.channel()
             try:
                 found[queue] = channel.queue_declare(queue=queue, passive=True).message_count
             except ChannelError:  # nothing was ever sent to it

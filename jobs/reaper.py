@@ -41,14 +41,14 @@ def promote_retries() -> int:
     """Queue the runs whose next attempt is due."""
     with connection.cursor() as cursor:
         cursor.execute(_PROMOTE)
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 def expire_waiting() -> int:
     """End the runs that no worker took in time."""
     with connection.cursor() as cursor:
         cursor.execute(_EXPIRE)
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 def recover_lost() -> int:

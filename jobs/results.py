@@ -8,11 +8,12 @@ from celery.exceptions import Retry
 from django_celery_results.backends import DatabaseBackend
 from django_celery_results.models import TaskResult
 
-from jobs import ledger, reaper
+from jobs import reaper
 from jobs.models import JobRun
+from jobs.outbox import HEADER
 
 
-class LedgerBackend(DatabaseBackend):
+class LedgerBackend(DatabaseBackend):  # type: ignore[misc]  # the package has no types
     """Serves `AsyncResult` from the ledger, and hears of deaths that only a worker's main process sees."""
 
     def store_result(
@@ -24,11 +25,13 @@ class LedgerBackend(DatabaseBackend):
         request: Any = None,
         **kwargs: Any,
     ) -> Any:
-        """For a run, the runner has recorded the outcome already: what is new here came from outside it."""
-        if not _is_run(request):
+        """For a run, the runner in the child process has recorded the outcome; news come from the main process."""
+        if not getattr(request, HEADER, False):
             return super().store_result(
                 task_id, result, state, traceback=traceback, request=request, **kwargs
             )
+        if getattr(request, "is_attempt", False):
+            return result
         if state in states.EXCEPTION_STATES and not isinstance(result, Retry):
             reaper.settle_dead_attempt(uuid.UUID(task_id), worker=request.hostname, error=result, state=state)
         return result
@@ -49,15 +52,8 @@ class LedgerBackend(DatabaseBackend):
         return super()._get_task_meta_for(task_id)
 
 
-def _is_run(request: Any) -> bool:
-    return bool(getattr(request, "ledger", False))
-
-
 def _find(task_id: str) -> JobRun | None:
     try:
         return JobRun.objects.filter(pk=uuid.UUID(task_id)).first()
     except ValueError:
         return None
-
-
-__all__ = ["LedgerBackend", "ledger"]

@@ -9,23 +9,27 @@ import traceback
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from billiard.exceptions import SoftTimeLimitExceeded
 from celery.app.task import Task
 from celery.exceptions import Ignore, Retry
+from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
+from django.utils import timezone
 from pydantic_core import to_jsonable_python
 
 from jobs import ledger
 from jobs.attendant import attendant
-from jobs.context import ActiveRun, current_run
+from jobs.context import ActiveRun
 from jobs.definitions import AnyJob, RetryPolicy, find_job
 from jobs.errors import InvalidParameters, PermanentError, RunCancelled, RunInterrupted, TransientError
 from jobs.ledger import Claim, NewRun, Outcome
 from jobs.models import JobRun
 from jobs.outbox import HEADER
+from jobs.runlogs import current_run
+from jobs.storable import clean_json, clean_text
 
 logger = logging.getLogger(__name__)
 
@@ -51,13 +55,15 @@ def execute(task: Task[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any])
     exist), Retry when another attempt will follow, and the body's own error when the run failed.
     """
     request = task.request
+    request.update(is_attempt=True)  # for jobs.results: the outcome is recorded here, in the child
     job = find_job(task.name)
     run_id = uuid.UUID(request.id) if _is_uuid(request.id) else None
-    is_ours = bool((request.headers or {}).get(HEADER)) or getattr(request, HEADER, False)
+    is_ours = getattr(request, HEADER, False)
     if job is None and not is_ours:
         return task.run(*args, **kwargs)  # a Celery task that somebody else sent: not ours to record
     if job is not None and not is_ours:
         run_id = _adopt(job, run_id, kwargs)
+        request.update({HEADER: True})
     worker = request.hostname or "eager"
     claim = ledger.claim(run_id, worker=worker, pid=os.getpid()) if run_id else None
     if claim is None:
@@ -85,8 +91,8 @@ def _attempt(task: Task[Any, Any], job: AnyJob | None, claim: Claim) -> Any:
                 attendant.body_is_over(run)
         except Exception as error:  # noqa: BLE001 - the one place where every error becomes an outcome
             ended = _from_error(error, job.retry if job else _FOREIGN_RETRY, claim, run)
-        except RunInterrupted as error:
-            ended = _from_interrupt(error, run)
+        except RunInterrupted as interrupt:
+            ended = _from_interrupt(interrupt, run)
         else:
             ended = _from_value(value, run)
         is_recorded = _record(run, ended)
@@ -107,9 +113,10 @@ def _body(task: Task[Any, Any], job: AnyJob | None, claim: Claim, run: ActiveRun
 
 def _from_value(value: Any, run: ActiveRun) -> _Ended:
     try:
-        result = to_jsonable_python(value)
+        result = clean_json(to_jsonable_python(value))
     except ValueError as error:
-        return _Ended(_failure(PermanentError(f"The result cannot be written as JSON: {error}"), run), error)
+        refusal = PermanentError(f"The result cannot be written as JSON: {error}")
+        return _Ended(_failure(refusal, run), error)
     if not run.failed_units:
         return _Ended(Outcome(status=Status.SUCCEEDED, result=result, progress=100))
     count = len(run.failed_units)
@@ -121,8 +128,8 @@ def _from_value(value: Any, run: ActiveRun) -> _Ended:
             status=Status.PARTIAL, result=result, reason=message, error_message=message, progress=100
         )
         return _Ended(outcome)
-    error = PermanentError(message)
-    return _Ended(_failure(error, run), error)
+    failure = PermanentError(message)
+    return _Ended(_failure(failure, run), failure)
 
 
 def _from_error(error: Exception, retry: RetryPolicy, claim: Claim, run: ActiveRun) -> _Ended:
@@ -139,9 +146,8 @@ def _from_error(error: Exception, retry: RetryPolicy, claim: Claim, run: ActiveR
 
 def _from_interrupt(error: RunInterrupted, run: ActiveRun) -> _Ended:
     if isinstance(error, RunCancelled):
-        return _Ended(
-            Outcome(status=Status.CANCELLED, reason="Cancelled while running; it stopped by itself."), error
-        )
+        how = "it was interrupted" if run.is_interrupted else "it stopped by itself"
+        return _Ended(Outcome(status=Status.CANCELLED, reason=f"Cancelled while running: {how}."), error)
     return _Ended(Outcome(status=Status.FAILED, reason="Superseded."), error)
 
 
@@ -162,16 +168,16 @@ def fingerprint(error: BaseException) -> str:
 def _failure(error: BaseException, run: ActiveRun) -> Outcome:
     # An answer (permanent or transient, wrong parameters) has a message; anything else is a bug and shows where.
     is_answer = isinstance(error, (PermanentError, TransientError, InvalidParameters, SoftTimeLimitExceeded))
-    message = str(error)
+    message = clean_text(str(error)).strip()
     if isinstance(error, SoftTimeLimitExceeded):
         message = "The run took longer than its soft time limit."
     return Outcome(
         status=Status.FAILED,
         reason=message.splitlines()[0] if message else type(error).__name__,
         error_type=f"{type(error).__module__}.{type(error).__qualname__}",
-        error_message=message.replace("\x00", "\N{REPLACEMENT CHARACTER}"),
+        error_message=message,
         error_fingerprint=fingerprint(error),
-        traceback="" if is_answer else "".join(traceback.format_exception(error)).replace("\x00", " "),
+        traceback="" if is_answer else clean_text("".join(traceback.format_exception(error))),
         progress=run.progress.percent,
     )
 
@@ -204,7 +210,7 @@ def _answer(task: Task[Any, Any], ended: _Ended) -> Any:
         task.send_event("task-revoked", terminated=False, signum=None, expired=False)
         raise Ignore
     if ended.retry_in is not None:
-        raise Retry(exc=_as_exception(ended.error), when=ended.retry_in)
+        raise Retry(exc=_as_exception(ended.error), when=timezone.now() + timedelta(seconds=ended.retry_in))
     if ended.error is not None:
         raise ended.error
     return ended.outcome.result
@@ -232,8 +238,6 @@ def _adopt(job: AnyJob, run_id: uuid.UUID | None, kwargs: dict[str, Any]) -> uui
 
 
 def _grace(job: AnyJob | None) -> float:
-    from django.conf import settings
-
     if job is None or job.cancel_grace is None:
         return float(settings.JOBS_CANCEL_GRACE_SECONDS)
     return job.cancel_grace
@@ -241,7 +245,7 @@ def _grace(job: AnyJob | None) -> float:
 
 def _celery_delay(error: Retry) -> float:
     if isinstance(error.when, datetime):
-        return max((error.when - datetime.now(UTC)).total_seconds(), 0)
+        return max((error.when - timezone.now()).total_seconds(), 0)
     return float(error.when or 0)
 
 

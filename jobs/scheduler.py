@@ -41,7 +41,7 @@ class SlotScheduler(Scheduler):
             connection.close()
 
     @property
-    def schedule(self) -> dict[str, Any]:
+    def schedule(self) -> dict[str, Any]:  # type: ignore[override]  # read-only on purpose
         """Empty: celery's own loop has nothing to keep."""
         return {}
 

@@ -128,7 +128,7 @@ def _passed(timing: Timing, first: datetime, now: datetime) -> tuple[list[dateti
 def _outcome(policy: SchedulePolicy, at: datetime, now: datetime, newest: datetime | None) -> Slot:
     task = policy.task
     late = now - at
-    if not _is_known(task.task):
+    if not is_known(task.task):
         return Slot(task, at, Status.MISSED, f"No task named {task.task} exists any more.")
     if policy.is_paused(at):
         note = f": {policy.pause_note}" if policy.pause_note else ""
@@ -146,7 +146,7 @@ def _outcome(policy: SchedulePolicy, at: datetime, now: datetime, newest: dateti
     return Slot(task, at, Status.MISSED, "No scheduler ran at the time, and catching up is off.")
 
 
-def _is_known(name: str) -> bool:
+def is_known(name: str) -> bool:
     return find_job(name) is not None or name in current_app.tasks
 
 

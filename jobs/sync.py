@@ -89,7 +89,7 @@ def _apply(policy: SchedulePolicy, schedule: Cron | Every) -> None:
 
 def _timing(schedule: Cron | Every) -> dict[str, Any]:
     if isinstance(schedule, Cron):
-        fields = parse_cron(schedule.expression).fields()
+        fields = vars(parse_cron(schedule.expression))
         crontab = CrontabSchedule.objects.filter(**fields, timezone=schedule.timezone).first()
         return {"crontab": crontab or CrontabSchedule.objects.create(**fields, timezone=schedule.timezone)}
     seconds = int(schedule.interval / timedelta(seconds=1))
@@ -102,10 +102,7 @@ def _timing(schedule: Cron | Every) -> dict[str, Any]:
 
 def _declared(schedule: Cron | Every) -> dict[str, Any]:
     if isinstance(schedule, Cron):
-        return {
-            "cron": " ".join(parse_cron(schedule.expression).fields().values()),
-            "timezone": schedule.timezone,
-        }
+        return {"cron": str(parse_cron(schedule.expression)), "timezone": schedule.timezone}
     return {"seconds": int(schedule.interval / timedelta(seconds=1))}
 
 

@@ -3,6 +3,8 @@
 from datetime import timedelta
 from pathlib import Path
 
+import structlog
+
 from config import embedded, env
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
@@ -102,6 +104,7 @@ CELERY_TASK_SEND_SENT_EVENT = True
 CELERY_WORKER_SEND_TASK_EVENTS = env.flag("WORKER_EVENTS", default=True)
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_REDIRECT_STDOUTS = False
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_BEAT_SCHEDULER = "jobs.scheduler:SlotScheduler"
 CELERY_TIMEZONE = "UTC"
@@ -127,6 +130,36 @@ JOBS_HEARTBEAT_SECONDS = env.seconds("JOBS_HEARTBEAT_SECONDS", 3)
 JOBS_TICK_SECONDS = env.seconds("JOBS_TICK_SECONDS", 1)
 JOBS_CANCEL_GRACE_SECONDS = env.seconds("JOBS_CANCEL_GRACE_SECONDS", 10)
 JOBS_REPUBLISH_SECONDS = env.seconds("JOBS_REPUBLISH_SECONDS", 60)
+
+# One line a record, or one JSON object a record for log collectors. What a job's body logs goes to its run too.
+LOG_FORMAT = env.text("LOG_FORMAT", "text")
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "text": {"format": "{asctime} {levelname:<7} {name}: {message}", "style": "{"},
+        "json": {
+            "()": "structlog.stdlib.ProcessorFormatter",
+            "processors": [
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer(),
+            ],
+            "foreign_pre_chain": [
+                structlog.stdlib.add_log_level,
+                structlog.stdlib.add_logger_name,
+                structlog.processors.TimeStamper(fmt="iso"),
+                structlog.processors.format_exc_info,
+            ],
+        },
+        "message": {"format": "{message}", "style": "{"},
+    },
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT},
+        "run": {"class": "jobs.runlogs.RunLogHandler", "formatter": "message", "level": "INFO"},
+    },
+    "root": {"handlers": ["console", "run"], "level": env.text("LOG_LEVEL", "INFO")},
+    "loggers": {"httpx": {"level": "WARNING"}, "celery.app.trace": {"level": "WARNING"}},
+}
 
 REST_FRAMEWORK: dict[str, object] = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],

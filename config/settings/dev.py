@@ -6,3 +6,7 @@ from config.settings.base import *  # noqa: F403 - an overlay is its base with a
 SECRET_KEY = env.text("SECRET_KEY") or "development-only-key-never-used-in-production-settings"
 DEBUG = env.flag("DEBUG")
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1],testserver")
+
+# Static files come straight from the applications: nothing to collect after a change.
+STATIC_ROOT = None
+WHITENOISE_USE_FINDERS = True

@@ -9,7 +9,7 @@ from django.db.models import Q
 from django_celery_beat.models import PeriodicTask
 
 
-class Schedule(PeriodicTask):
+class Schedule(PeriodicTask):  # type: ignore[misc]  # the package has no types
     """A `PeriodicTask` under our name: its own admin, and permissions of its own for each control."""
 
     class Meta:

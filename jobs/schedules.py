@@ -1,0 +1,230 @@
+"""What people do with schedules: make, change, pause, resume, run now. API, admin and commands call these."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
+from django.utils import timezone
+from django_celery_beat.models import (
+    ClockedSchedule,
+    CrontabSchedule,
+    IntervalSchedule,
+    PeriodicTask,
+    SolarSchedule,
+)
+
+from jobs import audit
+from jobs.definitions import enqueue, get_job
+from jobs.errors import IllegalState, InvalidSchedule
+from jobs.models import JobRun, Schedule, SchedulePolicy
+from jobs.slots import is_known
+from jobs.timing import InvalidTiming, parse_cron, parse_interval, zone_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class When:
+    """When a schedule fires, as people say it: exactly one of the four is given."""
+
+    #: Five fields or an alias such as `@daily`, in `timezone`.
+    cron: str | None = None
+    timezone: str = "UTC"
+    #: "every 15 minutes", "2h", "90 s".
+    interval: str | None = None
+    #: One moment.
+    clock: datetime | None = None
+    #: (event, latitude, longitude), such as ("sunrise", 52.5, 13.4).
+    solar: tuple[str, float, float] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """Everything a person decides about a schedule."""
+
+    name: str
+    job: str
+    when: When
+    parameters: Mapping[str, Any]
+    description: str = ""
+    enabled: bool = True
+    start_time: datetime | None = None
+    expires: datetime | None = None
+    one_off: bool = False
+    catch_up: str = SchedulePolicy.CatchUp.LAST
+    catch_up_window_seconds: int = 86_400
+
+
+def create(wish: Wish, *, by: AbstractBaseUser | None) -> Schedule:
+    """Make a schedule. Raises InvalidSchedule, InvalidParameters, UnknownJob."""
+    with transaction.atomic():
+        schedule = Schedule(name=wish.name)
+        _apply(schedule, wish)
+        audit.record(by, schedule, f"Made schedule {wish.name} of {wish.job}.", action=audit.ADDITION)
+    return schedule
+
+
+def change(schedule: Schedule, wish: Wish, *, by: AbstractBaseUser | None) -> Schedule:
+    """Change a schedule; its next slot is found anew from now. Raises like `create`."""
+    with transaction.atomic():
+        before = describe_values(schedule)
+        _apply(schedule, wish)
+        after = describe_values(schedule)
+        changed = [f"{name}: {before[name]} → {after[name]}" for name in after if before[name] != after[name]]
+        audit.record(by, schedule, "; ".join(changed) or "Saved without changes.")
+    return schedule
+
+
+def delete(schedule: Schedule, *, by: AbstractBaseUser | None) -> None:
+    """Delete a schedule; its runs stay. Raises IllegalState for one that a job declares: disable that instead."""
+    if schedule.policy.origin == SchedulePolicy.Origin.CODE and not is_orphan(schedule):
+        raise IllegalState("A job declares this schedule, and would bring it back. Disable it instead.")
+    with transaction.atomic():
+        audit.record(by, schedule, f"Deleted schedule {schedule.name}.", action=audit.DELETION)
+        schedule.delete()
+
+
+def set_enabled(schedule: Schedule, enabled: bool, *, by: AbstractBaseUser | None) -> None:
+    """Switch a schedule on or off. Switched on, it fires from its next slot; the past is never made up for."""
+    with transaction.atomic():
+        if PeriodicTask.objects.filter(pk=schedule.pk, enabled=not enabled).update(enabled=enabled):
+            schedule.enabled = enabled
+            audit.record(by, schedule, "Enabled." if enabled else "Disabled.")
+
+
+def pause(
+    schedule: Schedule, *, until: datetime | None = None, note: str = "", by: AbstractBaseUser | None
+) -> SchedulePolicy:
+    """Skip the slots from now on, until a moment or until resumed; each skipped slot is recorded.
+
+    Raises InvalidSchedule when `until` has passed.
+    """
+    now = timezone.now()
+    if until is not None and until <= now:
+        raise InvalidSchedule({"until": ["This moment has passed."]})
+    with transaction.atomic():
+        SchedulePolicy.objects.filter(pk=schedule.pk).update(
+            paused_at=now, paused_until=until, pause_note=note[:200]
+        )
+        end = f"until {until:%Y-%m-%d %H:%M %Z}" if until else "until resumed"
+        audit.record(by, schedule, f"Paused {end}. {note}".strip())
+    return SchedulePolicy.objects.get(pk=schedule.pk)
+
+
+def resume(schedule: Schedule, *, by: AbstractBaseUser | None) -> SchedulePolicy:
+    """End a pause: the next slot fires again. Raises IllegalState when the schedule is not paused."""
+    with transaction.atomic():
+        paused = SchedulePolicy.objects.filter(pk=schedule.pk, paused_at__isnull=False)
+        if not paused.update(paused_at=None, paused_until=None, pause_note=""):
+            raise IllegalState("The schedule is not paused.")
+        audit.record(by, schedule, "Resumed.")
+    return SchedulePolicy.objects.get(pk=schedule.pk)
+
+
+def run_now(
+    schedule: Schedule,
+    *,
+    by: AbstractBaseUser | None,
+    trigger: JobRun.Trigger,
+    parameters: Mapping[str, Any] | None = None,
+) -> JobRun:
+    """Run the schedule's job once, now, beside its slots. Raises UnknownJob, InvalidParameters."""
+    run = enqueue(
+        get_job(schedule.task),
+        json.loads(schedule.kwargs or "{}") if parameters is None else parameters,
+        trigger=trigger,
+        requested_by=by,
+        schedule_id=schedule.pk,
+    )
+    audit.record(by, schedule, f"Ran now: run {run.id}.")
+    return run
+
+
+def is_orphan(schedule: PeriodicTask) -> bool:
+    """Whether no code is left for what the schedule names; such schedules are never dispatched."""
+    return not is_known(schedule.task)
+
+
+def describe_values(schedule: PeriodicTask) -> dict[str, str]:
+    """The values a person can change, as text, for the audit log."""
+    if schedule.pk is None:
+        return {}
+    policy = SchedulePolicy.objects.get(pk=schedule.pk)
+    return {
+        "name": schedule.name,
+        "job": schedule.task,
+        "when": str(schedule.scheduler),
+        "parameters": schedule.kwargs,
+        "description": schedule.description,
+        "enabled": str(schedule.enabled),
+        "start": str(schedule.start_time),
+        "end": str(schedule.expires),
+        "catch-up": f"{policy.catch_up} within {policy.catch_up_window_seconds} s",
+    }
+
+
+def _apply(schedule: Schedule, wish: Wish) -> None:
+    job = get_job(wish.job)
+    parameters = job.clean(wish.parameters)
+    _check(schedule, wish)
+    schedule.name = wish.name
+    schedule.task = job.name
+    schedule.kwargs = json.dumps(parameters, sort_keys=True)
+    schedule.description = wish.description
+    schedule.enabled = wish.enabled
+    schedule.start_time = wish.start_time
+    schedule.expires = wish.expires
+    schedule.crontab = schedule.interval = schedule.solar = schedule.clocked = None
+    for kind, row in _timing_row(wish.when).items():
+        setattr(schedule, kind, row)
+    schedule.one_off = wish.one_off or wish.when.clock is not None
+    schedule.save()
+    SchedulePolicy.objects.filter(pk=schedule.pk).update(
+        catch_up=wish.catch_up, catch_up_window_seconds=wish.catch_up_window_seconds
+    )
+
+
+def _check(schedule: Schedule, wish: Wish) -> None:
+    fields: dict[str, list[str]] = {}
+    if not wish.name.strip():
+        fields["name"] = ["A schedule needs a name."]
+    elif PeriodicTask.objects.filter(name=wish.name).exclude(pk=schedule.pk).exists():
+        fields["name"] = ["There is a schedule of this name already."]
+    if wish.start_time and wish.expires and wish.expires <= wish.start_time:
+        fields["expires"] = ["The end must come after the start."]
+    if wish.catch_up not in SchedulePolicy.CatchUp.values:
+        fields["catch_up"] = [f"Use one of {', '.join(SchedulePolicy.CatchUp.values)}."]
+    if not 10 <= wish.catch_up_window_seconds <= 366 * 86_400:
+        fields["catch_up_window_seconds"] = ["Use 10 seconds to 366 days."]
+    if fields:
+        raise InvalidSchedule(fields)
+
+
+def _timing_row(when: When) -> dict[str, Any]:
+    """The django-celery-beat row for a timing; equal timings share one. Raises InvalidSchedule."""
+    given = [name for name in ("cron", "interval", "clock", "solar") if getattr(when, name) is not None]
+    if len(given) != 1:
+        raise InvalidSchedule({"when": ["Give exactly one of cron, interval, clock and solar."]})
+    try:
+        if when.cron is not None:
+            zone: ZoneInfo = zone_of(when.timezone)
+            return {"crontab": _shared(CrontabSchedule, **vars(parse_cron(when.cron)), timezone=zone)}
+        if when.interval is not None:
+            every = parse_interval(when.interval)
+            return {"interval": _shared(IntervalSchedule, every=every.every, period=every.period)}
+    except InvalidTiming as error:
+        raise InvalidSchedule({error.field: [error.reason]}) from error
+    if when.clock is not None:
+        return {"clocked": _shared(ClockedSchedule, clocked_time=when.clock)}
+    assert when.solar is not None  # noqa: S101 - one of the four is given
+    event, latitude, longitude = when.solar
+    if event not in dict(SolarSchedule._meta.get_field("event").flatchoices):
+        raise InvalidSchedule({"solar": [f"There is no solar event {event!r}."]})
+    return {"solar": _shared(SolarSchedule, event=event, latitude=latitude, longitude=longitude)}
+
+
+def _shared(model: Any, **values: Any) -> Any:
+    return model.objects.filter(**values).first() or model.objects.create(**values)

@@ -1,0 +1,1 @@
+"""An app with jobs for tests only: `config.settings.test` installs it."""

@@ -1,0 +1,120 @@
+"""Jobs that do little, fail on purpose, or take their time."""
+
+import time
+from typing import Annotated, Any
+
+from celery import shared_task
+from django.db import connection
+from pydantic import Field
+
+from jobs.context import ActiveRun
+from jobs.definitions import RetryPolicy, every, job
+from jobs.errors import PermanentError, TransientError
+
+
+@job("testing.add_numbers", title="Add numbers")
+def add_numbers(run: ActiveRun, *, left: int, right: Annotated[int, Field(ge=0, le=1000)] = 1) -> int:
+    """Add two numbers."""
+    return left + right
+
+
+@job("testing.count_slowly", title="Count slowly", cancel_grace=1.0, steps={"Warming up": 1, "Counting": 3})
+def count_slowly(run: ActiveRun, *, until: int = 10, pause: float = 0.05) -> int:
+    """Count with progress, marking each beginning and end in the table of marks."""
+    mark(run, "begin")
+    run.step("Warming up")
+    run.step("Counting")
+    for _ in run.track(range(until), "Counting"):
+        time.sleep(pause)
+    mark(run, "end")
+    return until
+
+
+@job("testing.sleep_deaf", title="Sleep without looking", cancel_grace=0.5)
+def sleep_deaf(run: ActiveRun, *, seconds: float) -> None:
+    """Sleep in one piece: only an interrupt ends it."""
+    time.sleep(seconds)
+
+
+@job("testing.ignore_interrupts", title="Ignore interrupts", cancel_grace=0.5)
+def ignore_interrupts(run: ActiveRun, *, seconds: float) -> None:
+    """Swallow even interrupts: only a kill ends it."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        try:
+            time.sleep(0.1)
+        except BaseException:  # noqa: BLE001 - misbehaves on purpose
+            continue
+
+
+@job("testing.fail_transiently", title="Fail at first", retry=RetryPolicy(max_attempts=3, base_seconds=0.1))
+def fail_transiently(run: ActiveRun, *, until_attempt: int = 2, retry_after: float | None = None) -> int:
+    """Fail with a transient error before the given attempt."""
+    if run.attempt < until_attempt:
+        raise TransientError("The other side is busy.", retry_after=retry_after)
+    return run.attempt
+
+
+@job("testing.fail_for_good", title="Fail for good")
+def fail_for_good(run: ActiveRun, *, as_bug: bool = False) -> None:
+    """Fail with an answer, or with a bug."""
+    if as_bug:
+        raise ZeroDivisionError("a bug")
+    raise PermanentError("There is no such thing.")
+
+
+@job("testing.handle_units", title="Handle units")
+def handle_units(run: ActiveRun, *, good: int, bad: int) -> dict[str, int]:
+    """Handle units of which some fail."""
+    for _ in range(good):
+        run.unit_succeeded()
+    for number in range(bad):
+        run.unit_failed(f"unit {number}", "broken")
+    return {"good": good, "bad": bad}
+
+
+@job("testing.take_too_long", title="Take too long", soft_time_limit=1, time_limit=3)
+def take_too_long(run: ActiveRun, *, deaf: bool = False) -> None:
+    """Run into the soft time limit, or with `deaf` into the hard one."""
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        try:
+            time.sleep(0.2)
+        except Exception:
+            if not deaf:
+                raise
+
+
+@job("testing.echo_text", title="Echo a text")
+def echo_text(run: ActiveRun, *, text: str) -> str:
+    """Give the text back."""
+    return text
+
+
+@job("testing.do_nothing", title="Do nothing", schedule=every(hours=1))
+def do_nothing(run: ActiveRun) -> None:
+    """Nothing at all."""
+
+
+@shared_task(name="foreign.add")
+def foreign_add(left: int, right: int) -> int:
+    """A Celery task of somebody else's."""
+    return left + right
+
+
+@shared_task(name="foreign.mark")
+def foreign_mark(text: str) -> None:
+    """A Celery task of somebody else's that leaves a trace."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO testing_mark (run_id, attempt, what) VALUES (%s, 0, %s)", [text, "foreign"]
+        )
+
+
+def mark(run: ActiveRun, what: str) -> Any:
+    """Leave a trace outside the ledger, so that tests can count executions."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO testing_mark (run_id, attempt, what) VALUES (%s, %s, %s)",
+            [str(run.id), run.attempt, what],
+        )

@@ -8,13 +8,14 @@ Times are the database's, so that machines need not agree.
 import json
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import IntegrityError, connection, transaction
+from django.db.models.functions import Now
 from django.utils import timezone
 from psycopg.types.json import Jsonb
 
@@ -244,11 +245,13 @@ SET status = EXCLUDED.status, result = EXCLUDED.result, worker = EXCLUDED.worker
 RETURNING task_id
 """
 _END_ATTEMPT = _END.format(condition="attempt = %(attempt)s AND status = 'running'")
+_END_STOPPING = _END.format(
+    condition="attempt = %(attempt)s AND status = 'running' AND cancel_requested_at IS NOT NULL"
+)
 _END_WAITING = _END.format(condition="status IN ('queued', 'retrying')")
-_END_OF_WORKER = _END.format(condition="status = 'running' AND worker = %(worker)s")
 
 
-def _end(statement: str, run_id: uuid.UUID, outcome: Outcome, **condition: int | str) -> bool:
+def _end(statement: str, run_id: uuid.UUID, outcome: Outcome, **condition: int) -> bool:
     if outcome.status in (Status.SUCCEEDED, Status.PARTIAL):
         celery_result = json.dumps(outcome.result)
     else:
@@ -283,21 +286,19 @@ def finish(run_id: uuid.UUID, attempt: int, outcome: Outcome) -> bool:
     return _end(_END_ATTEMPT, run_id, outcome, attempt=attempt)
 
 
-def finish_for_worker(run_id: uuid.UUID, worker: str, outcome: Outcome) -> bool:
-    """Record the end of whatever attempt the worker is running, for its main process when a child died."""
-    return _end(_END_OF_WORKER, run_id, outcome, worker=worker)
-
-
 _RETRY = """
 UPDATE jobs_jobrun
 SET status = 'retrying', next_attempt_at = clock_timestamp() + make_interval(secs => %s), finished_at = NULL,
     lease_expires_at = NULL, error_type = %s, error_message = %s, error_fingerprint = %s, traceback = %s
-WHERE id = %s AND attempt = %s AND status = 'running'
+WHERE id = %s AND attempt = %s AND status = 'running' AND cancel_requested_at IS NULL
 """
 
 
 def retry_later(run_id: uuid.UUID, attempt: int, outcome: Outcome, *, delay_seconds: float) -> bool:
-    """End an attempt that will be made again after the delay; False when it is superseded."""
+    """End an attempt that will be made again after the delay; False when it is superseded.
+
+    An attempt that was asked to stop is not made again: its run ends as cancelled.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             _RETRY,
@@ -311,7 +312,12 @@ def retry_later(run_id: uuid.UUID, attempt: int, outcome: Outcome, *, delay_seco
                 attempt,
             ],
         )
-        return bool(cursor.rowcount)
+        if cursor.rowcount:
+            return True
+    cancelled = replace(
+        outcome, status=Status.CANCELLED, reason="Cancelled while running: it failed and is not tried again."
+    )
+    return _end(_END_STOPPING, run_id, cancelled, attempt=attempt)
 
 
 _REQUEST_CANCEL = """
@@ -330,20 +336,24 @@ def cancel(run_id: uuid.UUID, *, by: AbstractBaseUser | None) -> JobRun:
     who = by.get_username() if by else "the command line"
     outcome = Outcome(status=Status.CANCELLED, reason=f"Cancelled by {who} before it started.")
     with transaction.atomic():
-        done = _end(_END_WAITING, run_id, outcome)
-        with connection.cursor() as cursor:
-            cursor.execute(_REQUEST_CANCEL, [by.pk if by else None, run_id])
-            done = done or bool(cursor.rowcount)
-        if done and by:
-            JobRun.objects.filter(pk=run_id, cancel_requested_by=None).update(
-                cancel_requested_by=by, cancel_requested_at=timezone.now()
-            )
+        # A run that is neither waiting nor running may have moved from one to the other between two statements.
+        while not (_end(_END_WAITING, run_id, outcome) or _ask_to_stop(run_id, by)):
+            run = get(run_id)
+            if not run.is_active:
+                raise IllegalState(f"The run has already ended: {run.get_status_display().lower()}.")
+        JobRun.objects.filter(pk=run_id, cancel_requested_at=None).update(
+            cancel_requested_by=by, cancel_requested_at=Now()
+        )
         run = get(run_id)
-        if not done:
-            raise IllegalState(f"The run has already ended: {run.get_status_display().lower()}.")
         note(run, f"Cancel requested by {who}.")
         audit.record(by, run, "Cancel requested.")
     return run
+
+
+def _ask_to_stop(run_id: uuid.UUID, by: AbstractBaseUser | None) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(_REQUEST_CANCEL, [by.pk if by else None, run_id])
+        return bool(cursor.rowcount)
 
 
 def get(run_id: uuid.UUID) -> JobRun:

@@ -172,3 +172,6 @@ SIMPLE_JWT = {
 
 # Outgoing requests: `host:port` entries that may be private addresses.
 OUTBOUND_ALLOWED_HOSTS = env.words("OUTBOUND_ALLOWED_HOSTS")
+
+# publishing: how many hosts one round of polling asks at the same time.
+PUBLISHING_POLL_THREADS = env.integer("PUBLISHING_POLL_THREADS", 8)

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import pytest
 from celery.result import AsyncResult
@@ -173,12 +174,12 @@ class TestOutcome:
     def test_celerys_tools_see_every_outcome(self, outcome: Outcome, celery_state: str) -> None:
         run = running()
         assert ledger.finish(run.id, 1, outcome)
-        stored = TaskResult.objects.get(task_id=str(run.id))
+        stored: Any = TaskResult.objects.get(task_id=str(run.id))
         row = now_of(run)
         assert (stored.status, stored.task_name, stored.worker) == (celery_state, run.job, "w@here")
         assert (stored.date_done, stored.date_started) == (row.finished_at, row.started_at)
         assert json.loads(json.loads(stored.task_kwargs)) == {"left": 1, "right": 1}
-        answer = AsyncResult(str(run.id))
+        answer: Any = AsyncResult(str(run.id))
         assert answer.state == celery_state
         if celery_state == "SUCCESS":
             assert answer.get(timeout=1) == outcome.result

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pytest_httpserver import HTTPServer
@@ -90,10 +91,11 @@ ATTACKS = {
 }  # fmt: skip
 
 
-def measured(script: str, *arguments: str) -> dict[str, object]:
+def measured(script: str, *arguments: str) -> dict[str, Any]:
     command = [sys.executable, "-c", script, *arguments]
     finished = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    return json.loads(finished.stdout)
+    outcome: dict[str, Any] = json.loads(finished.stdout)
+    return outcome
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=list(ATTACKS))

@@ -38,7 +38,7 @@ def checkout(tmp_path: Path) -> Iterator[Path]:
 
 def query(root: Path, statement: str) -> list[tuple[object, ...]]:
     with psycopg.connect(embedded.urls(root).database_url, autocommit=True) as database:
-        cursor = database.execute(statement)  # type: ignore[arg-type]  # statements of this module
+        cursor = database.execute(statement)
         return cursor.fetchall() if cursor.description else []
 
 

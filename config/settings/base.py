@@ -30,6 +30,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "django_celery_beat",
     "django_celery_results",
+    "config",
     "jobs",
     "publishing",
 ]
@@ -64,8 +65,8 @@ TEMPLATES = [
 
 # Servers: the two URLs, or the embedded PostgreSQL and Valkey of this checkout.
 _EMBEDDED = embedded.urls(BASE_DIR)
-DATABASE_URL = env.text("DATABASE_URL", _EMBEDDED.database_url)
-BROKER_URL = env.text("BROKER_URL", _EMBEDDED.broker_url)
+DATABASE_URL = env.text("DATABASE_URL") or _EMBEDDED.database_url
+BROKER_URL = env.text("BROKER_URL") or _EMBEDDED.broker_url
 
 DATABASES = {
     "default": env.database(DATABASE_URL)
@@ -87,7 +88,7 @@ USE_I18N = True
 USE_TZ = True
 
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+STATIC_ROOT: Path | None = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 
 # Celery carries messages only; what must not be lost is in the run ledger (jobs.models).
@@ -173,3 +174,6 @@ SIMPLE_JWT = {
 
 # Outgoing requests: `host:port` entries that may be private addresses.
 OUTBOUND_ALLOWED_HOSTS = env.words("OUTBOUND_ALLOWED_HOSTS")
+
+# publishing: how many hosts one round of polling asks at the same time.
+PUBLISHING_POLL_THREADS = env.integer("PUBLISHING_POLL_THREADS", 8)

@@ -95,6 +95,8 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 CELERY_BROKER_URL = BROKER_URL
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+# Whoever sends a message waits for no broker: the run is in the ledger, and the scheduler sends it again.
+CELERY_BROKER_TRANSPORT_OPTIONS = {"max_retries": 0, "socket_connect_timeout": 3, "socket_timeout": 10}
 CELERY_RESULT_BACKEND = "jobs.results:LedgerBackend"
 CELERY_RESULT_EXTENDED = True
 CELERY_TASK_SERIALIZER = "json"

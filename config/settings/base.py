@@ -87,7 +87,7 @@ USE_I18N = True
 USE_TZ = True
 
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+STATIC_ROOT: Path | None = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 
 # Celery carries messages only; what must not be lost is in the run ledger (jobs.models).
@@ -159,6 +159,25 @@ LOGGING = {
     },
     "root": {"handlers": ["console", "run"], "level": env.text("LOG_LEVEL", "INFO")},
     "loggers": {"httpx": {"level": "WARNING"}, "celery.app.trace": {"level": "WARNING"}},
+}
+
+# The admin's theme. Its sidebar is a registry that apps add to: jobs.admin.navigation.
+UNFOLD = {
+    "SITE_TITLE": "Almanac",
+    "SITE_HEADER": "Almanac",
+    "SITE_SUBHEADER": "Scheduled agents and jobs",
+    "SITE_SYMBOL": "calendar_clock",
+    "SITE_URL": None,
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": False,
+    "STYLES": ["jobs.admin.theme.stylesheet"],
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "jobs.admin.theme.icon"}],
+    "DASHBOARD_CALLBACK": "jobs.admin.dashboard.fill",
+    "SIDEBAR": {
+        "show_search": True,
+        "show_all_applications": False,
+        "navigation": "jobs.admin.navigation.sidebar",
+    },
 }
 
 REST_FRAMEWORK: dict[str, object] = {

@@ -88,6 +88,7 @@ def _serve() -> int:
     environment = os.environ | leftovers.marked(ROOT) | {"PYTHONUNBUFFERED": "1"}
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', os.defpath)}"
     environment["PORT"] = str(free_port(os.environ.get("PORT")))
+    environment.setdefault("SAMPLE_WORLD_URL", f"http://127.0.0.1:{environment['PORT']}")
     if _uses_embedded_servers():
         embedded.start(ROOT)
         _say(f"PostgreSQL and Valkey run ({time.monotonic() - begun:.1f} s).")

@@ -37,8 +37,8 @@ def prepare() -> None:
     call_command("migrate", verbosity=0, interactive=False)
     if "schedules" in get_commands():
         call_command("schedules", "sync")
-    if "load_sample" in get_commands():
-        call_command("load_sample", origin=f"http://127.0.0.1:{os.environ.get('PORT', '8000')}")
+    if os.environ.get("SAMPLE_WORLD_URL") and "load_sample_world" in get_commands():
+        call_command("load_sample_world")
 
 
 if __name__ == "__main__":

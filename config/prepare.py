@@ -5,6 +5,7 @@ import sys
 import time
 
 import django
+from django.conf import settings
 from django.core.management import call_command, get_commands
 from django.core.management.base import CommandError
 from django.db.utils import OperationalError
@@ -37,7 +38,7 @@ def prepare() -> None:
     call_command("migrate", verbosity=0, interactive=False)
     if "schedules" in get_commands():
         call_command("schedules", "sync")
-    if os.environ.get("SAMPLE_WORLD_URL") and "load_sample_world" in get_commands():
+    if settings.SAMPLE_WORLD_URL:
         call_command("load_sample_world")
 
 

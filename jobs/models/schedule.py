@@ -20,6 +20,9 @@ class Schedule(PeriodicTask):  # type: ignore[misc]  # the package has no types
             ("pause_schedule", "Can pause and resume schedules"),
         ]
 
+    def __str__(self) -> str:
+        return str(self.name)
+
 
 class SchedulePolicy(models.Model):
     """What a schedule needs beyond its `PeriodicTask`: its next slot and how slots are treated.

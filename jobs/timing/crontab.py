@@ -28,6 +28,8 @@ from jobs.timing.zones import offset_at, transitions
 #: An expression without a match for so long (a Monday the 29th of February comes within 40) never runs.
 SEARCH_YEARS = 50
 _DAY = timedelta(days=1)
+_HOURS = [timedelta(hours=hour) for hour in range(24)]
+_MINUTES = [timedelta(minutes=minute) for minute in range(60)]
 _END_OF_TIME = datetime(9990, 1, 1)
 
 
@@ -152,8 +154,9 @@ class Pattern:
     def _times_of(self, day: datetime, start: datetime, end: datetime) -> Iterator[datetime]:
         first_hour = start.hour if start > day else 0
         for hour in self.hours[bisect_left(self.hours, first_hour) :]:
+            full_hour = day + _HOURS[hour]
             for minute in self.minutes:
-                local = day.replace(hour=hour, minute=minute)
+                local = full_hour + _MINUTES[minute]
                 if local >= end:
                     return
                 if local >= start:

@@ -96,6 +96,8 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 CELERY_BROKER_URL = BROKER_URL
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+# Whoever sends a message waits for no broker: the run is in the ledger, and the scheduler sends it again.
+CELERY_BROKER_TRANSPORT_OPTIONS = {"max_retries": 0, "socket_connect_timeout": 3, "socket_timeout": 10}
 CELERY_RESULT_BACKEND = "jobs.results:LedgerBackend"
 CELERY_RESULT_EXTENDED = True
 CELERY_TASK_SERIALIZER = "json"
@@ -166,6 +168,25 @@ LOGGING = {
     "loggers": {"httpx": {"level": "WARNING"}, "celery.app.trace": {"level": "WARNING"}},
 }
 
+# The admin's theme. Its sidebar is a registry that apps add to: jobs.admin.navigation.
+UNFOLD = {
+    "SITE_TITLE": "Almanac",
+    "SITE_HEADER": "Almanac",
+    "SITE_SUBHEADER": "Scheduled agents and jobs",
+    "SITE_SYMBOL": "calendar_clock",
+    "SITE_URL": None,
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": False,
+    "STYLES": ["jobs.admin.theme.stylesheet"],
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "jobs.admin.theme.icon"}],
+    "DASHBOARD_CALLBACK": "jobs.admin.dashboard.fill",
+    "SIDEBAR": {
+        "show_search": True,
+        "show_all_applications": False,
+        "navigation": "jobs.admin.navigation.sidebar",
+    },
+}
+
 REST_FRAMEWORK: dict[str, object] = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
 }
@@ -176,6 +197,11 @@ SIMPLE_JWT = {
 
 # Outgoing requests: `host:port` entries that may be private addresses.
 OUTBOUND_ALLOWED_HOSTS = env.words("OUTBOUND_ALLOWED_HOSTS")
+
+# Where this installation serves its own sample feeds, such as http://127.0.0.1:8000; empty: it does not.
+SAMPLE_WORLD_URL = env.text("SAMPLE_WORLD_URL")
+if SAMPLE_WORLD_URL:
+    OUTBOUND_ALLOWED_HOSTS.append(env.host_and_port("SAMPLE_WORLD_URL"))
 
 # publishing: how many hosts one round of polling asks at the same time.
 PUBLISHING_POLL_THREADS = env.integer("PUBLISHING_POLL_THREADS", 8)

@@ -5,12 +5,12 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
-from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
-from jobs.models import JobRun, SchedulePolicy
+from jobs.models import JobRun
 from tests.chaos.crashing import POINTS
 from tests.chaos.expectations import expect_each_ended_once, expect_one_outcome_a_slot
-from tests.chaos.world import World, eventually
+from tests.chaos.schedules import every_second, survivor_takes_over
+from tests.chaos.world import World
 from tests.jobs_for_tests import tasks
 
 Status = JobRun.Status
@@ -18,33 +18,6 @@ pytestmark = pytest.mark.chaos
 
 #: Steps that look after runs that nobody claimed, rather than after slots.
 OF_CARE = {"after_promoting_retries", "between_marking_and_sending_again", "recovering_a_lost_run"}
-
-
-def every_second(count: int) -> list[int]:
-    """Schedules that fire every second and catch up on all they miss; their ids."""
-    interval = IntervalSchedule.objects.create(every=1, period="seconds")
-    schedules = [
-        PeriodicTask.objects.create(
-            name=f"every second {number}",
-            task="testing.count_slowly",
-            kwargs='{"until": 1, "pause": 0}',
-            interval=interval,
-        )
-        for number in range(count)
-    ]
-    SchedulePolicy.objects.update(catch_up=SchedulePolicy.CatchUp.ALL)
-    return [schedule.pk for schedule in schedules]
-
-
-def survivor_takes_over(world: World, schedule_ids: list[int], *, slots: int) -> None:
-    """A healthy scheduler runs until each schedule has had some more slots, and then all is settled."""
-    known = JobRun.objects.count()
-    world.beat()
-    eventually(
-        lambda: JobRun.objects.count() >= known + slots * len(schedule_ids), "more slots", tell=world.tell
-    )
-    PeriodicTask.objects.update(enabled=False)
-    world.settled()
 
 
 @pytest.mark.parametrize("point", [point for point in POINTS if point not in OF_CARE])

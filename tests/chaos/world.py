@@ -110,6 +110,14 @@ class World:
                 start_new_session=True,
             )
 
+    # Servers
+
+    def restart_database(self, *, kill: bool = False) -> None:
+        """Every connection breaks, also ours."""
+        self.stack.kill_database() if kill else self.stack.stop_database()
+        connection.close()
+        self.stack.start_database()
+
     # What tests look at
 
     def settled(self, *, timeout: float = PATIENCE_SECONDS) -> list[JobRun]:
@@ -138,6 +146,8 @@ class World:
 
     def forget(self) -> None:
         """Delete what the test before has left; its processes are idle or dead by now."""
+        self.stack.start_database()
+        self.stack.start_broker()
         PeriodicTask.objects.all().delete()
         JobRun.objects.all().delete()
         Mark.objects.all().delete()

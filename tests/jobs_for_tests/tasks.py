@@ -1,10 +1,11 @@
 """Jobs that do little, fail on purpose, or take their time."""
 
+import contextlib
 import time
 from typing import Annotated, Any
 
 from celery import shared_task
-from django.db import connection
+from django.db import OperationalError, connection
 from pydantic import Field
 
 from jobs.context import ActiveRun
@@ -28,6 +29,21 @@ def count_slowly(run: ActiveRun, *, until: int = 10, pause: float = 0.05) -> int
         time.sleep(pause)
     mark(run, "end")
     return until
+
+
+@job("testing.outlive_database", title="Outlive the database")
+def outlive_database(run: ActiveRun, *, seconds: float) -> None:
+    """Work without the database, whose connections may break meanwhile, and come back to it at the end."""
+    mark(run, "begin")
+    connection.close()
+    for _ in run.track(range(int(seconds / 0.1)), "Working"):
+        time.sleep(0.1)
+    while not connection.is_usable():
+        connection.close()
+        time.sleep(0.1)
+        with contextlib.suppress(OperationalError):
+            connection.connect()
+    mark(run, "end")
 
 
 @job("testing.sleep_deaf", title="Sleep without looking", cancel_grace=0.5)

@@ -64,14 +64,24 @@ def execute(task: Task[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any])
     if job is not None and not is_ours:
         run_id = _adopt(job, run_id, kwargs)
         request.update({HEADER: True})
-    worker = request.hostname or "eager"
-    claim = ledger.claim(run_id, worker=worker, pid=os.getpid()) if run_id else None
+    claim = _claim(run_id, request.hostname or "eager") if run_id else None
     if claim is None:
         logger.info(
             "Nothing to do for %s[%s]: it ended, runs elsewhere or never existed.", task.name, request.id
         )
         raise Ignore
     return _attempt(task, job, claim)
+
+
+def _claim(run_id: uuid.UUID, worker: str) -> Claim | None:
+    """Claim the run; once more over a new connection when the kept one turns out to be broken."""
+    connection.health_check_done = True  # type: ignore[attr-defined]  # not in the stubs; the claim is the check
+    try:
+        return ledger.claim(run_id, worker=worker, pid=os.getpid())
+    except (OperationalError, InterfaceError) as error:
+        logger.info("Run %s: claiming it over a new connection: %s", run_id, error)
+        connection.close()
+        return ledger.claim(run_id, worker=worker, pid=os.getpid())
 
 
 def _attempt(task: Task[Any, Any], job: AnyJob | None, claim: Claim) -> Any:

@@ -57,6 +57,10 @@ class RunLost(TransientError):
     """The worker fell silent: its lease ran out before the run ended."""
 
 
+class RunExpired(PermanentError):
+    """The run was begun and lost or failed, and expired before another attempt."""
+
+
 class RunInterrupted(BaseException):
     """Raised inside a job's body to end it. Not an `Exception`, so that blanket handlers let it pass."""
 

@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
+from typing import Any, ClassVar, Concatenate, Generic, ParamSpec, TypeVar
 
 from celery import shared_task
 from django.contrib.auth.models import AbstractBaseUser
@@ -117,6 +117,9 @@ class JobParameters(BaseModel):
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Job(Generic[P, R]):
     """Everything the control plane knows about one job."""
+
+    #: Django's templates show a job; without this they would call it.
+    do_not_call_in_templates: ClassVar[bool] = True
 
     #: `<app>.<verb>_<noun>`; stored for ever in schedules and runs.
     name: str

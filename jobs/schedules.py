@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 from django_celery_beat.models import (
     ClockedSchedule,
@@ -19,11 +20,22 @@ from django_celery_beat.models import (
 )
 
 from jobs import audit
-from jobs.definitions import enqueue, get_job
+from jobs.definitions import enqueue, find_job, get_job
 from jobs.errors import IllegalState, InvalidSchedule
 from jobs.models import JobRun, Schedule, SchedulePolicy
 from jobs.slots import is_known
-from jobs.timing import InvalidTiming, parse_cron, parse_interval, zone_of
+from jobs.timing import (
+    Clocked,
+    Crontab,
+    Interval,
+    InvalidTiming,
+    Solar,
+    Timing,
+    Windowed,
+    parse_cron,
+    parse_interval,
+    zone_of,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,8 +70,23 @@ class Wish:
     catch_up_window_seconds: int = 86_400
 
 
+def timing_of_when(
+    when: When, *, anchor: datetime, start: datetime | None = None, end: datetime | None = None
+) -> Timing:
+    """The timing that a schedule would have, to look at before saving it; `anchor` is the phase of an interval.
+
+    Raises InvalidSchedule naming the field at fault.
+    """
+    _check_one_given(when)
+    try:
+        timing = _timing(when, start or anchor)
+        return timing if start is None and end is None else Windowed(timing, start=start, end=end)
+    except InvalidTiming as error:
+        raise InvalidSchedule({error.field: [error.reason]}) from error
+
+
 def create(wish: Wish, *, by: AbstractBaseUser | None) -> Schedule:
-    """Make a schedule. Raises InvalidSchedule, InvalidParameters, UnknownJob."""
+    """Make a schedule of a job, or of another Celery task. Raises InvalidSchedule, InvalidParameters, UnknownJob."""
     with transaction.atomic():
         schedule = Schedule(name=wish.name)
         _apply(schedule, wish)
@@ -80,11 +107,16 @@ def change(schedule: Schedule, wish: Wish, *, by: AbstractBaseUser | None) -> Sc
 
 def delete(schedule: Schedule, *, by: AbstractBaseUser | None) -> None:
     """Delete a schedule; its runs stay. Raises IllegalState for one that a job declares: disable that instead."""
-    if schedule.policy.origin == SchedulePolicy.Origin.CODE and not is_orphan(schedule):
-        raise IllegalState("A job declares this schedule, and would bring it back. Disable it instead.")
+    check_deletable(schedule)
     with transaction.atomic():
         audit.record(by, schedule, f"Deleted schedule {schedule.name}.", action=audit.DELETION)
         schedule.delete()
+
+
+def check_deletable(schedule: Schedule) -> None:
+    """Raises IllegalState with the reason when the schedule cannot be deleted."""
+    if schedule.policy.origin == SchedulePolicy.Origin.CODE and not is_orphan(schedule):
+        raise IllegalState("A job declares this schedule, and would bring it back. Disable it instead.")
 
 
 def set_enabled(schedule: Schedule, enabled: bool, *, by: AbstractBaseUser | None) -> None:
@@ -115,10 +147,16 @@ def pause(
 
 
 def resume(schedule: Schedule, *, by: AbstractBaseUser | None) -> SchedulePolicy:
-    """End a pause: the next slot fires again. Raises IllegalState when the schedule is not paused."""
+    """End a pause: the next slot fires again. Raises IllegalState when the schedule is not paused.
+
+    The pause keeps its bounds, so that a slot within it is skipped even when the scheduler comes to it later.
+    """
+    now = timezone.now()
     with transaction.atomic():
-        paused = SchedulePolicy.objects.filter(pk=schedule.pk, paused_at__isnull=False)
-        if not paused.update(paused_at=None, paused_until=None, pause_note=""):
+        paused = SchedulePolicy.objects.filter(
+            Q(paused_until__isnull=True) | Q(paused_until__gt=now), pk=schedule.pk, paused_at__isnull=False
+        )
+        if not paused.update(paused_until=now):
             raise IllegalState("The schedule is not paused.")
         audit.record(by, schedule, "Resumed.")
     return SchedulePolicy.objects.get(pk=schedule.pk)
@@ -167,11 +205,11 @@ def describe_values(schedule: PeriodicTask) -> dict[str, str]:
 
 
 def _apply(schedule: Schedule, wish: Wish) -> None:
-    job = get_job(wish.job)
-    parameters = job.clean(wish.parameters)
+    parameters = _clean(wish)
     _check(schedule, wish)
+    timing_of_when(wish.when, anchor=timezone.now(), start=wish.start_time, end=wish.expires)
     schedule.name = wish.name
-    schedule.task = job.name
+    schedule.task = wish.job
     schedule.kwargs = json.dumps(parameters, sort_keys=True)
     schedule.description = wish.description
     schedule.enabled = wish.enabled
@@ -185,6 +223,14 @@ def _apply(schedule: Schedule, wish: Wish) -> None:
     SchedulePolicy.objects.filter(pk=schedule.pk).update(
         catch_up=wish.catch_up, catch_up_window_seconds=wish.catch_up_window_seconds
     )
+
+
+def _clean(wish: Wish) -> dict[str, Any]:
+    """The parameters as they are stored. Those of other Celery tasks are taken as they are: nobody can check them."""
+    job = find_job(wish.job)
+    if job is None and is_known(wish.job):
+        return dict(wish.parameters)
+    return get_job(wish.job).clean(wish.parameters)
 
 
 def _check(schedule: Schedule, wish: Wish) -> None:
@@ -203,11 +249,27 @@ def _check(schedule: Schedule, wish: Wish) -> None:
         raise InvalidSchedule(fields)
 
 
-def _timing_row(when: When) -> dict[str, Any]:
-    """The django-celery-beat row for a timing; equal timings share one. Raises InvalidSchedule."""
+def _check_one_given(when: When) -> None:
     given = [name for name in ("cron", "interval", "clock", "solar") if getattr(when, name) is not None]
     if len(given) != 1:
         raise InvalidSchedule({"when": ["Give exactly one of cron, interval, clock and solar."]})
+
+
+def _timing(when: When, anchor: datetime) -> Timing:
+    """Raises InvalidTiming."""
+    if when.cron is not None:
+        return Crontab.of(when.cron, when.timezone)
+    if when.interval is not None:
+        return Interval(*parse_interval(when.interval), anchor)
+    if when.clock is not None:
+        return Clocked(when.clock)
+    assert when.solar is not None  # noqa: S101 - one of the four is given
+    return Solar(*when.solar)
+
+
+def _timing_row(when: When) -> dict[str, Any]:
+    """The django-celery-beat row for a timing; equal timings share one. Raises InvalidSchedule."""
+    _check_one_given(when)
     try:
         if when.cron is not None:
             zone: ZoneInfo = zone_of(when.timezone)
@@ -221,8 +283,6 @@ def _timing_row(when: When) -> dict[str, Any]:
         return {"clocked": _shared(ClockedSchedule, clocked_time=when.clock)}
     assert when.solar is not None  # noqa: S101 - one of the four is given
     event, latitude, longitude = when.solar
-    if event not in dict(SolarSchedule._meta.get_field("event").flatchoices):
-        raise InvalidSchedule({"solar": [f"There is no solar event {event!r}."]})
     return {"solar": _shared(SolarSchedule, event=event, latitude=latitude, longitude=longitude)}
 
 

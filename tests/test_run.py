@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from config import embedded, leftovers
+from config.embedded.server import is_alive
 from config.run import take_port
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -81,26 +82,16 @@ def processes_of(root: Path) -> list[psutil.Process]:
     return [*leftovers.find(root), *stack.database.processes(), *stack.broker.processes()]
 
 
-@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_everything_comes_up_and_one_signal_ends_it_without_a_trace(
-    checkout: Path, tmp_path: Path, signal_number: signal.Signals
-) -> None:
-    with running(checkout, tmp_path / "log") as terminal:
-        origin = terminal.wait_for(r"Admin +(http://127\.0\.0\.1:\d+)/admin/")[1]
-        terminal.wait_for(r"Login +admin / \S{16,} ")
+def test_everything_comes_up_survives_a_kill_and_ends_without_a_trace(checkout: Path, tmp_path: Path) -> None:
+    with running(checkout, tmp_path / "first") as first:
+        origin = first.wait_for(r"Admin +(http://127\.0\.0\.1:\d+)/admin/")[1]
+        first.wait_for(r"Login +admin / \S{16,} ")
         with urllib.request.urlopen(f"{origin}/admin/login/", timeout=10) as page:
             assert page.status == 200
-        assert len(processes_of(checkout)) > 5
-
-        terminal.process.send_signal(signal_number)
-
-        assert terminal.process.wait(40) == 0, terminal.text
-    assert processes_of(checkout) == []
-
-
-def test_killed_run_is_recovered_by_the_next_which_keeps_the_data(checkout: Path, tmp_path: Path) -> None:
-    with running(checkout, tmp_path / "first") as first:
-        first.wait_for("Ctrl-C stops everything")
+        with running(checkout, tmp_path / "refused") as refused:
+            assert refused.process.wait(30) == 1
+            assert f"runs already from this checkout (pid {first.process.pid})" in refused.text
+        everything = processes_of(checkout)
         first.process.kill()
         first.process.wait(10)
     assert processes_of(checkout)
@@ -109,18 +100,22 @@ def test_killed_run_is_recovered_by_the_next_which_keeps_the_data(checkout: Path
         second.wait_for("Ctrl-C stops everything")
         assert "that an earlier run had left" in second.text
         assert "Login" not in second.text  # the administrator is still there, and passwords are shown once
+        everything += processes_of(checkout)
         second.process.send_signal(signal.SIGINT)
         assert second.process.wait(40) == 0, second.text
     assert processes_of(checkout) == []
+    assert not any(is_alive(process) for process in everything)
 
 
-def test_second_run_of_a_checkout_is_refused_and_takes_nothing_away(checkout: Path, tmp_path: Path) -> None:
-    with running(checkout, tmp_path / "first") as first:
-        first.wait_for("PostgreSQL and Valkey run")
-        with running(checkout, tmp_path / "second") as second:
-            assert second.process.wait(30) == 1
-        assert f"runs already from this checkout (pid {first.process.pid})" in second.text
-        first.wait_for("Ctrl-C stops everything")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_signal_during_the_start_ends_everything_too(
+    checkout: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    with running(checkout, tmp_path / "log") as terminal:
+        terminal.wait_for("PostgreSQL and Valkey run")
+        terminal.process.send_signal(number)
+        assert terminal.process.wait(40) == 0, terminal.text
+    assert processes_of(checkout) == []
 
 
 def test_taken_port_that_was_asked_for_is_refused_in_one_sentence(checkout: Path, tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ class Server(ABC):
         numbers = {process.pid for process in everyone}
         for process in everyone:
             try:
-                if process.ppid() not in numbers and Path(process.cwd()) == self.folder:
+                if process.ppid() not in numbers and not _works_in_deleted_folder(process):
                     return process
             except psutil.Error:
                 continue
@@ -178,7 +178,7 @@ class Server(ABC):
         return child
 
     def _works_here(self, process: psutil.Process) -> bool:
-        return is_alive(process) and process.cwd().removesuffix(" (deleted)") == str(self.folder)
+        return is_alive(process) and process.cwd() == str(self.folder)  # also when it has been deleted
 
     def _last_words(self) -> str:
         """The last line of the log that names an error."""
@@ -196,6 +196,14 @@ def is_alive(process: psutil.Process) -> bool:
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
+        return False
+
+
+def _works_in_deleted_folder(process: psutil.Process) -> bool:
+    """Whether its data folder is gone, even when another of the same name is there now. Only Linux can tell."""
+    try:
+        return str(Path(f"/proc/{process.pid}/cwd").readlink()).endswith(" (deleted)")
+    except OSError:
         return False
 
 

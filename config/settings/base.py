@@ -164,6 +164,25 @@ LOGGING = {
     "loggers": {"httpx": {"level": "WARNING"}, "celery.app.trace": {"level": "WARNING"}},
 }
 
+# The admin's theme. Its sidebar is a registry that apps add to: jobs.admin.navigation.
+UNFOLD = {
+    "SITE_TITLE": "Almanac",
+    "SITE_HEADER": "Almanac",
+    "SITE_SUBHEADER": "Scheduled agents and jobs",
+    "SITE_SYMBOL": "calendar_clock",
+    "SITE_URL": None,
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": False,
+    "STYLES": ["jobs.admin.theme.stylesheet"],
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "jobs.admin.theme.icon"}],
+    "DASHBOARD_CALLBACK": "jobs.admin.dashboard.fill",
+    "SIDEBAR": {
+        "show_search": True,
+        "show_all_applications": False,
+        "navigation": "jobs.admin.navigation.sidebar",
+    },
+}
+
 REST_FRAMEWORK: dict[str, object] = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
 }

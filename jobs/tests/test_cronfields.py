@@ -1,6 +1,8 @@
 """What a cron field may hold, and what it says when it may not."""
 
 import string
+from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 from celery.schedules import crontab_parser
@@ -135,7 +137,7 @@ def test_what_celery_reads_is_read_alike(field: Field, text: str) -> None:
     except (ValueError, crontab_parser.ParseException):
         return
     try:
-        ours = Crontab(**{"minute": "0", "hour": "0", field.name: text})
+        ours = replace(Crontab("0", "0"), **{field.name: cast(Any, text)})
     except InvalidTiming as error:
         assert any(
             word in error.reason

@@ -1,0 +1,230 @@
+"""Takes the pictures of the admin that the documentation shows, and more to look at.
+
+    python docs/screenshots.py [folder] [page ...]
+
+Starts servers, a worker and a scheduler of its own, makes sample data and drives Chromium over each page, light and dark,
+on a desktop and on a phone. Without a folder, the pictures that the documentation uses go to docs/images.
+"""
+
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import django
+from playwright.sync_api import Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tests.browser import CHROMIUM, CHROMIUM_ARGUMENTS  # noqa: E402
+from tests.servers import PrivateStack  # noqa: E402
+
+IMAGES = ROOT / "docs" / "images"
+#: Name, colour scheme, viewport: what the documentation shows.
+IN_DOCS = {
+    ("schedule_form", "light", "desktop"),
+    ("runs", "light", "desktop"),
+    ("run", "light", "desktop"),
+    ("run", "dark", "phone"),
+    ("dashboard", "dark", "desktop"),
+}
+VIEWPORTS = {"desktop": (1440, 900), "phone": (390, 844)}
+PASSWORD = secrets.token_urlsafe(12)
+
+
+def main() -> None:
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else None
+    only = set(sys.argv[2:])
+    with ExitStack() as stack:
+        servers = stack.enter_context(PrivateStack())
+        os.environ |= {
+            "DATABASE_URL": servers.database_url,
+            "BROKER_URL": servers.broker_url,
+            "DJANGO_SETTINGS_MODULE": "config.settings.test",
+            "DJANGO_ALLOW_ASYNC_UNSAFE": "1",
+        }
+        django.setup()
+        port = _free_port()
+        _prepare()
+        beat_file = f"{tempfile.gettempdir()}/almanac-screenshots-beat"
+        stack.enter_context(_process("celery", "-A", "config", "worker", "-c", "2", "-l", "WARNING"))
+        stack.enter_context(_process("celery", "-A", "config", "beat", "-l", "WARNING", "-s", beat_file))
+        stack.enter_context(
+            _process("django", "runserver", "--noreload", "--nothreading", f"127.0.0.1:{port}")
+        )
+        origin = f"http://127.0.0.1:{port}"
+        _wait_for(f"{origin}/admin/login/")
+        paths = _paths(_sample())
+        for name, scheme, viewport in _wanted(paths, folder, only):
+            target = (folder or IMAGES) / f"{name}-{scheme}-{viewport}.png"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _take(origin, paths[name], scheme, viewport, target)
+            sys.stdout.write(f"{target} {target.stat().st_size // 1000} kB\n")
+
+
+def _wanted(paths: dict[str, str], folder: Path | None, only: set[str]) -> Iterator[tuple[str, str, str]]:
+    for name in paths:
+        for scheme in ("light", "dark"):
+            for viewport in VIEWPORTS:
+                in_docs = (name, scheme, viewport) in IN_DOCS
+                if in_docs if folder is None else not only or name in only:
+                    yield name, scheme, viewport
+
+
+def _prepare() -> None:
+    from django.contrib.auth.models import User
+    from django.core.management import call_command
+
+    call_command("migrate", verbosity=0)
+    User.objects.create_superuser("operator", "operator@example.org", PASSWORD)
+
+
+def _sample() -> dict[str, Any]:
+    """Schedules of every state, runs of every outcome, and one long run under way."""
+    from django.contrib.auth.models import User
+    from django.utils import timezone
+
+    from jobs import schedules
+    from jobs.models import JobRun
+    from jobs.schedules import When, Wish
+    from tests.jobs_for_tests import tasks
+
+    by = User.objects.get()
+    morning = Wish(
+        name="Morning count",
+        job="testing.count_slowly",
+        when=When(cron="30 1 * * *", timezone="Europe/London"),
+        parameters={"until": 20},
+        description="Counts before anybody is up.",
+    )
+    made = schedules.create(morning, by=by)
+    others = {
+        "Sums, every quarter of an hour": (
+            "testing.add_numbers",
+            When(interval="every 15 minutes"),
+            {"left": 2},
+        ),
+        "Weekday units": ("testing.handle_units", When(cron="0 9 * * mon-fri"), {"good": 4, "bad": 1}),
+        "Sunset over Berlin": ("testing.do_nothing", When(solar=("sunset", 52.5, 13.4)), {}),
+        "Flaky neighbour": ("testing.fail_transiently", When(interval="every 2 hours"), {}),
+    }
+    for name, (job, when, parameters) in others.items():
+        wish = Wish(name=name, job=job, when=when, parameters=parameters)
+        last = schedules.create(wish, by=by)
+    schedules.pause(last, note="The other side moves house.", by=by)
+    for schedule_run in (made, made, last):
+        schedules.run_now(schedule_run, by=by, trigger=JobRun.Trigger.ADMIN)
+    tasks.add_numbers.enqueue(left=19, right=23)
+    tasks.fail_for_good.enqueue()
+    tasks.fail_for_good.enqueue(as_bug=True)
+    tasks.handle_units.enqueue(good=3, bad=1)
+    _wait_until(lambda: not JobRun.objects.active().exclude(status="retrying").exists(), 40)
+    broken = JobRun.objects.filter(status="failed").exclude(traceback="").first()
+    long = tasks.count_slowly.enqueue(until=2400, pause=0.25)
+    _wait_until(lambda: JobRun.objects.filter(pk=long.pk, progress__gt=0.5).exists(), 40)
+    partial = JobRun.objects.filter(status="partial").first()
+    return {"schedule": made, "run": long, "failed": broken, "partial": partial, "at": timezone.now()}
+
+
+def _paths(sample: dict[str, Any]) -> dict[str, str]:
+    return {
+        "dashboard": "/admin/",
+        "schedules": "/admin/jobs/schedule/",
+        "schedule_form": f"/admin/jobs/schedule/{sample['schedule'].pk}/change/",
+        "schedule_add": "/admin/jobs/schedule/add/?job=testing.add_numbers",
+        "schedule_pause": f"/admin/jobs/schedule/{sample['schedule'].pk}/pause/",
+        "runs": "/admin/jobs/jobrun/",
+        "run": f"/admin/jobs/jobrun/{sample['run'].pk}/change/",
+        "run_failed": f"/admin/jobs/jobrun/{sample['failed'].pk}/change/",
+        "run_partial": f"/admin/jobs/jobrun/{sample['partial'].pk}/change/",
+        "run_job": "/admin/jobs/jobrun/run/",
+        "run_job_form": "/admin/jobs/jobrun/run/?job=testing.add_numbers",
+        "processes": "/admin/jobs/processheartbeat/",
+        "users": "/admin/auth/user/",
+        "sources": "/admin/publishing/source/",
+    }
+
+
+def _take(origin: str, path: str, scheme: Any, viewport: str, target: Path) -> None:
+    width, height = VIEWPORTS[viewport]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
+        page = browser.new_page(
+            viewport={"width": width, "height": height}, color_scheme=scheme, reduced_motion="reduce"
+        )
+        page.on("console", lambda message: _complain(page, message.type, message.text))
+        page.on("pageerror", lambda error: _complain(page, "error", str(error)))
+        page.goto(f"{origin}/admin/login/?next={path}")
+        page.fill("#id_username", "operator")
+        page.fill("#id_password", PASSWORD)
+        page.click("button[type=submit]")
+        page.wait_for_load_state("networkidle") if "/change/" not in path else page.wait_for_timeout(2500)
+        overflow = page.evaluate(
+            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
+        if overflow > 0:
+            sys.stdout.write(f"{path} {viewport}: {overflow} pixels too wide\n")
+        is_long = os.environ.get("FULL_PAGE") == "1"
+        page.screenshot(path=target, full_page=is_long)
+        browser.close()
+
+
+def _complain(page: Page, kind: str, text: str) -> None:
+    if kind == "error":
+        sys.stdout.write(f"{page.url}: {text}\n")
+
+
+@contextmanager
+def _process(*module: str) -> Iterator[None]:
+    process = subprocess.Popen(  # noqa: S603 - our own modules
+        [sys.executable, "-m", *module], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def _wait_for(url: str) -> None:
+    def answers() -> bool:
+        try:
+            urllib.request.urlopen(url, timeout=2).close()  # noqa: S310 - our own server
+        except (urllib.error.URLError, OSError):
+            return False
+        return True
+
+    _wait_until(answers, 30)
+
+
+def _wait_until(is_done: Any, seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while not is_done():
+        if time.monotonic() > until:
+            raise TimeoutError("The sample did not come about in time.")
+        time.sleep(0.2)
+
+
+if __name__ == "__main__":
+    main()

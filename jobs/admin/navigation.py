@@ -1,0 +1,68 @@
+"""The sidebar: each app adds its own entries when its admin is loaded; people see those they may open."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+_entries: list["Entry"] = []
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One line of the sidebar. Groups stand in the order of their first entry, entries by `order`."""
+
+    group: str
+    title: str
+    #: The name of a symbol of the Material Symbols font.
+    icon: str
+    #: Such as "admin:jobs_jobrun_changelist".
+    url_name: str
+    #: The entry is shown to those who have any of these.
+    permissions: tuple[str, ...]
+    order: int = 100
+
+
+def add(*entries: Entry) -> None:
+    """Add entries to the sidebar."""
+    _entries.extend(entries)
+
+
+def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
+    """The sidebar as unfold wants it."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for entry in sorted(_entries, key=lambda entry: entry.order):
+        groups.setdefault(entry.group, []).append(_item(entry, request))
+    overview = {
+        "title": "Overview",
+        "icon": "dashboard",
+        "link": reverse("admin:index"),
+        "active": request.path == reverse("admin:index"),
+    }
+    return [{"items": [overview]}] + [{"title": title, "items": items} for title, items in groups.items()]
+
+
+def _item(entry: Entry, request: HttpRequest) -> dict[str, Any]:
+    link = reverse(entry.url_name)
+    return {
+        "title": entry.title,
+        "icon": entry.icon,
+        "link": link,
+        "active": _longest_match(request.path) == link,
+        "permission": _permission(entry),
+    }
+
+
+def _longest_match(path: str) -> str:
+    """The entry a page belongs to: "Run a job" and not "Runs" for a page below both."""
+    links = [reverse(entry.url_name) for entry in _entries]
+    return max((link for link in links if path.startswith(link)), key=len, default="")
+
+
+def _permission(entry: Entry) -> Callable[[HttpRequest], bool]:
+    def may_open(request: HttpRequest) -> bool:
+        return any(request.user.has_perm(permission) for permission in entry.permissions)
+
+    return may_open

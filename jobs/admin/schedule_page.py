@@ -1,0 +1,243 @@
+"""The page of one schedule: its form, the preview beside it, and the two small views that keep both live."""
+
+import json
+import zoneinfo
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import render
+from django.template.loader import render_to_string
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+
+from jobs import display, schedules
+from jobs.admin.base import user_of
+from jobs.admin.parameters import ParameterForm
+from jobs.admin.schedule_form import (
+    ScheduleForm,
+    TimingForm,
+    catch_up_in_words,
+    initial_of,
+    stored_timing,
+)
+from jobs.admin.schedule_state import next_slot_of, state_badge
+from jobs.definitions import AnyJob, find_job
+from jobs.errors import InvalidParameters, InvalidSchedule
+from jobs.models import JobRun, Schedule, SchedulePolicy
+from jobs.timing import DstWarning, InvalidTiming, Timing, describe, dst_warnings, parse_interval, preview
+
+if TYPE_CHECKING:
+    from jobs.admin.schedules import ScheduleAdmin
+
+SLOTS = 10
+RECENT_RUNS = 5
+
+
+@dataclass(frozen=True)
+class PreviewRow:
+    """One slot of the preview, as text."""
+
+    local: str
+    utc: str
+    relative: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a timing will do: in words, its next slots, and the changes of the clocks that touch it."""
+
+    words: str
+    zone: str
+    rows: list[PreviewRow]
+    warnings: list[DstWarning]
+
+
+class SchedulePage:
+    """Makes or changes one schedule; without the permission to change it, shows it."""
+
+    def __init__(self, admin: "ScheduleAdmin", request: HttpRequest, schedule: Schedule | None) -> None:
+        self.admin = admin
+        self.request = request
+        self.schedule = schedule
+        self.may_write = (
+            admin.has_add_permission(request) if schedule is None else admin.has_change_permission(request)
+        )
+        if schedule is None and not self.may_write:
+            raise PermissionDenied
+
+    def response(self) -> HttpResponse:
+        if self.request.method == "POST":
+            return self._posted()
+        initial: dict[str, Any] = {"job": self.request.GET.get("job", "")}
+        parameters: Mapping[str, Any] = {}
+        if self.schedule is not None:
+            initial, parameters = initial_of(self.schedule), json.loads(self.schedule.kwargs or "{}")
+        job = find_job(initial["job"])
+        form = ScheduleForm(initial=initial, schedule=self.schedule)
+        return self._render(form, ParameterForm(job, initial=parameters) if job else None)
+
+    def _posted(self) -> HttpResponse:
+        if not self.may_write:
+            raise PermissionDenied
+        form = ScheduleForm(self.request.POST, schedule=self.schedule)
+        self._allow_foreign_task(form)
+        parameters, is_new_job = posted_parameters(self.request)
+        if is_new_job:
+            form.add_error("job", "The job was changed: check its parameters, then save again.")
+            return self._render(form, parameters)
+        is_valid = form.is_valid() and (parameters is None or parameters.is_valid())
+        if "_preview" in self.request.POST or not is_valid:
+            return self._render(form, parameters)
+        try:
+            saved = self._save(form, parameters)
+        except InvalidSchedule as error:
+            form.show(error.fields)
+        except InvalidParameters as error:
+            form.add_error(None, str(error))
+        else:
+            return self._leave(saved)
+        return self._render(form, parameters)
+
+    def _allow_foreign_task(self, form: ScheduleForm) -> None:
+        """A schedule of a Celery task that is no job keeps its task and arguments; the rest can be changed."""
+        if self.schedule and not find_job(self.schedule.task) and not schedules.is_orphan(self.schedule):
+            job: Any = form.fields["job"]
+            job.choices = [*job.choices, ("Other Celery tasks", [(self.schedule.task, self.schedule.task)])]
+
+    def _save(self, form: ScheduleForm, parameters: ParameterForm | None) -> Schedule:
+        by = user_of(self.request)
+        if parameters is not None:
+            values = parameters.values
+        else:
+            values = json.loads(self.schedule.kwargs or "{}") if self.schedule else {}
+        if self.schedule is None:
+            return schedules.create(form.wish(values), by=by)
+        return schedules.change(self.schedule, form.wish(values), by=by)
+
+    def _leave(self, saved: Schedule) -> HttpResponse:
+        messages.success(self.request, f"Schedule {saved.name} was saved.")
+        if "_continue" in self.request.POST:
+            return HttpResponseRedirect(reverse("admin:jobs_schedule_change", args=[saved.pk]))
+        return HttpResponseRedirect(reverse("admin:jobs_schedule_changelist"))
+
+    def _render(self, form: ScheduleForm, parameters: ParameterForm | None) -> HttpResponse:
+        self._allow_foreign_task(form)
+        context = {
+            **self.admin.admin_site.each_context(self.request),
+            "opts": self.admin.opts,
+            "title": self.schedule.name if self.schedule else "New schedule",
+            "original": self.schedule,
+            "form": form,
+            "parameters": parameters,
+            "job": find_job(form["job"].value() or ""),
+            "time_zones": _time_zones(),
+            "preview": self._preview(form),
+            "catch_up_words": _catch_up_words(form),
+            "may_write": self.may_write,
+            "may_delete": self.schedule is not None and self.admin.has_delete_permission(self.request),
+            **self._state(),
+        }
+        return TemplateResponse(self.request, "admin/jobs/schedule/change_form.html", context)
+
+    def _preview(self, form: ScheduleForm) -> Preview | None:
+        now = timezone.now()
+        if form.is_bound:
+            return _preview_of_form(form, now)
+        try:
+            return preview_of(stored_timing(self.schedule, now), now) if self.schedule else None
+        except InvalidTiming:
+            return None
+
+    def _state(self) -> dict[str, Any]:
+        schedule, now = self.schedule, timezone.now()
+        if schedule is None:
+            return {}
+        runs = JobRun.objects.filter(schedule_id=schedule.pk).order_by("-id")
+        return {
+            "state": state_badge(schedule, now),
+            "next_slot": next_slot_of(schedule, now),
+            "is_orphan": schedules.is_orphan(schedule),
+            "is_paused": schedule.policy.paused_at is not None,
+            "is_declared": schedule.policy.origin == SchedulePolicy.Origin.CODE,
+            "recent_runs": runs.defer("result", "traceback")[:RECENT_RUNS]
+            if self.request.user.has_perm("jobs.view_jobrun")
+            else [],
+            **self.admin.controls(self.request),
+        }
+
+
+def posted_parameters(request: HttpRequest) -> tuple[ParameterForm | None, bool]:
+    """The parameter form of a posted page; the flag tells that its job is not the one whose fields were shown."""
+    name, shown = request.POST.get("job", ""), request.POST.get("parameters_of", "")
+    job = find_job(name)
+    if job is None:
+        return None, False
+    if name == shown:
+        return ParameterForm(job, data=request.POST), False
+    return ParameterForm.carried(job, request.POST, shown=find_job(shown)), True
+
+
+def parameters_view(request: HttpRequest) -> HttpResponse:
+    """The parameter fields of the job that was just chosen, with what was typed so far."""
+    job: AnyJob | None = find_job(request.POST.get("job", ""))
+    shown = find_job(request.POST.get("parameters_of", ""))
+    form = ParameterForm.carried(job, request.POST, shown=shown) if job else None
+    return render(request, "admin/jobs/_parameters.html", {"job": job, "parameters": form})
+
+
+def preview_view(request: HttpRequest, schedule: Schedule | None) -> JsonResponse:
+    """The preview of what is typed so far: `html` of the panel, and `errors` by field."""
+    form = TimingForm(request.GET, schedule=schedule)
+    shown = _preview_of_form(form, timezone.now())
+    html = render_to_string("admin/jobs/schedule/_preview.html", {"preview": shown, "errors": form.errors})
+    rule = request.GET.get("catch_up", "")
+    words = _window_in_words(rule, request.GET.get("catch_up_window", ""))
+    return JsonResponse({"html": html, "errors": form.errors, "catch_up": words})
+
+
+def preview_of(timing: Timing, now: datetime, zone: ZoneInfo | None = None) -> Preview:
+    """The preview of a timing, local times in its own zone or another."""
+    zone = zone or timing.zone
+    rows = [
+        PreviewRow(
+            local=display.clock(slot.utc, zone),
+            utc=display.clock(slot.utc, ZoneInfo("UTC")),
+            relative=display.relative(slot.utc, now),
+            note=slot.note,
+        )
+        for slot in preview(timing, now, SLOTS, zone=zone)
+    ]
+    return Preview(words=describe(timing), zone=zone.key, rows=rows, warnings=dst_warnings(timing, now))
+
+
+def _preview_of_form(form: TimingForm, now: datetime) -> Preview | None:
+    """None while something of the timing is wrong: its errors stand at the fields."""
+    if any(name in form.errors for name in TimingForm.base_fields) or "__all__" in form.errors:
+        return None
+    return preview_of(form.timing(), now, form.zone())
+
+
+def _catch_up_words(form: ScheduleForm) -> str:
+    return _window_in_words(form["catch_up"].value(), str(form["catch_up_window"].value()))
+
+
+def _window_in_words(rule: str, window: str) -> str:
+    try:
+        every = parse_interval(window)
+    except InvalidTiming:
+        return ""
+    return catch_up_in_words(rule, timedelta(**{every.period: every.every}))
+
+
+@lru_cache(maxsize=1)
+def _time_zones() -> list[str]:
+    return sorted(zoneinfo.available_timezones())

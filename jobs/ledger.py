@@ -268,13 +268,7 @@ def _end(statement: str, outcome: Outcome, **condition: uuid.UUID | int) -> int:
     if outcome.status in (Status.SUCCEEDED, Status.PARTIAL):
         celery_result = json.dumps(outcome.result)
     else:
-        celery_result = json.dumps(
-            {
-                "exc_type": outcome.error_type.rpartition(".")[2] or "TaskRevokedError",
-                "exc_message": [outcome.error_message or outcome.reason],
-                "exc_module": outcome.error_type.rpartition(".")[0] or "celery.exceptions",
-            }
-        )
+        celery_result = json.dumps(celery_error(outcome.error_type, outcome.error_message or outcome.reason))
     parameters: dict[str, Any] = {
         "status": outcome.status.value,
         "celery_status": outcome.status.celery_state,
@@ -291,6 +285,12 @@ def _end(statement: str, outcome: Outcome, **condition: uuid.UUID | int) -> int:
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         return int(cursor.rowcount)
+
+
+def celery_error(error_type: str, message: str) -> dict[str, Any]:
+    """An error as Celery's result backends store it; without a type, that of a revoked task."""
+    module, _, name = (error_type or "celery.exceptions.TaskRevokedError").rpartition(".")
+    return {"exc_type": name, "exc_message": [message], "exc_module": module}
 
 
 def end_expired(outcome: Outcome, *, has_begun: bool) -> int:

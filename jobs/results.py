@@ -51,15 +51,22 @@ class LedgerBackend(DatabaseBackend):  # type: ignore[misc]  # the package has n
             if run is not None and not run.is_active:
                 return super()._get_task_meta_for(str(run.id))
             if run is not None:
-                progress = {
-                    "percent": run.progress,
-                    "current": run.progress_current,
-                    "total": run.progress_total,
-                }
                 return self.meta_from_decoded(
-                    {"task_id": task_id, "status": run.celery_state, "result": progress, "traceback": None}
+                    {
+                        "task_id": task_id,
+                        "status": run.celery_state,
+                        "result": _so_far(run),
+                        "traceback": run.traceback or None,
+                    }
                 )
         return super()._get_task_meta_for(task_id)
+
+
+def _so_far(run: JobRun) -> dict[str, Any]:
+    """Progress, or the error that the next attempt waits for, as Celery's states have it."""
+    if run.celery_state == states.RETRY:
+        return ledger.celery_error(run.error_type, run.error_message)
+    return {"percent": run.progress, "current": run.progress_current, "total": run.progress_total}
 
 
 def _hear_of_death(task_id: str, error: Any, state: str, request: Any) -> None:

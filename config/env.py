@@ -82,6 +82,15 @@ def words(name: str, default: str = "") -> list[str]:
     return [part.strip() for part in text(name, default).split(",") if part.strip()]
 
 
+def host_and_port(name: str) -> str:
+    """The `host:port` of an http(s) URL, the port spelt out."""
+    parts = urlsplit(text(name))
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ImproperlyConfigured(f"{name} must be an address such as http://127.0.0.1:8000.")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+
+
 def database(url: str) -> dict[str, object]:
     """Django's settings for one `postgresql://user:password@host:port/name?option=value` URL.
 

@@ -194,5 +194,10 @@ SIMPLE_JWT = {
 # Outgoing requests: `host:port` entries that may be private addresses.
 OUTBOUND_ALLOWED_HOSTS = env.words("OUTBOUND_ALLOWED_HOSTS")
 
+# Where this installation serves its own sample feeds, such as http://127.0.0.1:8000; empty: it does not.
+SAMPLE_WORLD_URL = env.text("SAMPLE_WORLD_URL")
+if SAMPLE_WORLD_URL:
+    OUTBOUND_ALLOWED_HOSTS.append(env.host_and_port("SAMPLE_WORLD_URL"))
+
 # publishing: how many hosts one round of polling asks at the same time.
 PUBLISHING_POLL_THREADS = env.integer("PUBLISHING_POLL_THREADS", 8)

@@ -1,13 +1,16 @@
 """The one way in: bytes and what the server said about them."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
-from publishing.feeds.document import ParsedFeed
+from publishing.feeds.document import ParsedFeed, ParsedItem
 from publishing.feeds.encoding import decode
 from publishing.feeds.errors import NotAFeed
 from publishing.feeds.identity import identified
 from publishing.feeds.json_feed import looks_like_json, parse_json
 from publishing.feeds.xml import parse_xml
+
+_AUTHOR_IS_INHERITED = {"atom", "json"}
 
 
 def parse(body: bytes, *, content_type: str = "", base_url: str = "") -> ParsedFeed:
@@ -30,4 +33,10 @@ def read(body: bytes, *, content_type: str = "", base_url: str = "") -> ParsedFe
     decoded = decode(body, content_type)
     reader = parse_json if looks_like_json(decoded.text) else parse_xml
     feed = reader(decoded, base_url)
-    return replace(feed, items=identified(feed.items))
+    items = _with_authors(feed) if feed.format in _AUTHOR_IS_INHERITED else feed.items
+    return replace(feed, items=identified(items))
+
+
+def _with_authors(feed: ParsedFeed) -> Iterable[ParsedItem]:
+    """The items, those without an author with the feed's (RFC 4287 4.2.1, JSON Feed 1.1)."""
+    return (replace(item, author=item.author or feed.author) for item in feed.items)

@@ -40,6 +40,11 @@ class FeedItem(models.Model):
         SKIPPED = "skipped", "Skipped"
         FAILED = "failed", "Failed"
 
+        @classmethod
+        def ended(cls) -> list["FeedItem.State"]:
+            """Where an item stays until somebody replays it."""
+            return [cls.GENERATED, cls.SKIPPED, cls.FAILED]
+
     source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="items")
     identity = models.CharField(max_length=80)
     fingerprint = models.CharField(max_length=64)

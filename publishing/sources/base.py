@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict
 
@@ -69,7 +70,15 @@ class SourceAdapter(ABC):
 
     def why_not(self, url: str) -> str:
         """Why this address cannot be one of this kind; "" if it can."""
-        if not url.startswith(("http://", "https://")):
+        try:
+            parts = urlsplit(url)
+            has_credentials = parts.username is not None or parts.password is not None
+            is_complete = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            return "This is not an address that can be read."
+        if has_credentials:
+            return "Leave user name and password out of the address: it is shown and logged."
+        if not is_complete or url != url.strip() or "\x00" in url:
             return "Enter an address that begins with http:// or https://."
         return ""
 

@@ -61,8 +61,12 @@ class RunExpired(PermanentError):
     """The run was begun and lost or failed, and expired before another attempt."""
 
 
-class RunInterrupted(BaseException):
-    """Raised inside a job's body to end it. Not an `Exception`, so that blanket handlers let it pass."""
+class RunInterrupted(KeyboardInterrupt):
+    """Raised inside a job's body to end it. Not an `Exception`, so that blanket handlers let it pass.
+
+    Like Ctrl-C, and one of its kind: libraries that wait for something tidy up for it. psycopg, for one, cancels
+    the statement that runs; else the server would go on with it, and keep its locks.
+    """
 
 
 class RunCancelled(RunInterrupted):

@@ -93,7 +93,7 @@ class TestCancel:
         assert (row.status, row.reason) == (Status.CANCELLED, "Cancelled while running: it was interrupted.")
         assert 0.5 < time.monotonic() - begun < 5
 
-    def test_a_body_that_waits_for_the_database_is_interrupted_too(
+    def test_a_body_that_waits_for_the_database_is_interrupted_with_its_statement(
         self, meanwhile: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def body(run: ActiveRun, *, seconds: float) -> None:
@@ -104,6 +104,9 @@ class TestCancel:
         run = tasks.sleep_deaf.enqueue(seconds=30)
         meanwhile(cancel_once_running(run))
         assert execute(run).status == Status.CANCELLED
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(30)'")
+            assert cursor.fetchone() == (0,)
 
     def test_a_cancel_is_not_mistaken_for_a_failure_worth_another_attempt(
         self, meanwhile: Any, monkeypatch: pytest.MonkeyPatch

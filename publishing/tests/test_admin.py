@@ -1,5 +1,6 @@
 import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.django_db
 SOURCES, ITEMS = "admin:publishing_source_changelist", "admin:publishing_feeditem_changelist"
 
 
-def client_with(*permissions: str, **fields: bool) -> Client:
+def client_with(*permissions: str, **fields: Any) -> Client:
     user = User.objects.create_user(f"user-{User.objects.count()}", is_staff=True, **fields)
     found = Permission.objects.filter(codename__in=permissions)
     assert len(found) == len(permissions)

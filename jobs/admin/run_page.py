@@ -51,7 +51,6 @@ class RunPage:
             **self.admin.admin_site.each_context(self.request),
             **self._context(),
             "opts": self.admin.opts,
-            "original": self.run,
             "title": f"{self._title()} …{str(self.run.pk)[-12:]}",
             "lines": lines,
             "last_line": lines[-1].pk if lines else 0,

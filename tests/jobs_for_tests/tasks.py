@@ -107,6 +107,14 @@ def echo_text(run: ActiveRun, *, text: str) -> str:
     return text
 
 
+@job("testing.tell_connection", title="Tell which connection it has")
+def tell_connection(run: ActiveRun) -> int:
+    """The process id of the database server's side of this worker's connection."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        return int(cursor.fetchone()[0])
+
+
 @job("testing.do_nothing", title="Do nothing", schedule=every(hours=1))
 def do_nothing(run: ActiveRun) -> None:
     """Nothing at all."""
@@ -116,6 +124,20 @@ def do_nothing(run: ActiveRun) -> None:
 def foreign_add(left: int, right: int) -> int:
     """A Celery task of somebody else's."""
     return left + right
+
+
+@shared_task(name="foreign.retry_twice", autoretry_for=(ConnectionError,), max_retries=2, retry_backoff=True)
+def foreign_retry_twice() -> None:
+    """A Celery task of somebody else's that retries by Celery's means, and gives up."""
+    raise ConnectionError("busy")
+
+
+@shared_task(name="foreign.count_down", bind=True)
+def foreign_count_down(self: Any, number: int) -> str:
+    """A Celery task of somebody else's that sends itself again with other arguments."""
+    if number:
+        raise self.retry(args=[number - 1], countdown=1)
+    return "done"
 
 
 @shared_task(name="foreign.mark")

@@ -29,6 +29,7 @@ BATCH = 500
 ON_TIME = timedelta(seconds=60)
 #: How many slots of one schedule are settled in one transaction, when many passed unseen.
 SLOTS_AT_ONCE = 1000
+OVERTAKEN = "The schedule was edited before this slot could run."
 
 
 @dataclass(frozen=True)
@@ -98,9 +99,7 @@ def _plan(policy: SchedulePolicy, now: datetime) -> list[Slot]:
             policy.planning_error = str(error)[:300]
     if overtaken is None or overtaken > edited_at:
         return []
-    return [
-        Slot(policy.task, overtaken, Status.SKIPPED, "The schedule was edited before this slot could run.")
-    ]
+    return [Slot(policy.task, overtaken, Status.SKIPPED, OVERTAKEN)]
 
 
 def _settle(policy: SchedulePolicy, now: datetime) -> list[Slot]:

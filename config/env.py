@@ -35,6 +35,17 @@ def required(name: str) -> str:
     return value
 
 
+def secret(name: str, minimum_length: int = 50) -> str:
+    """A required value that nobody guesses: long, and not a few characters repeated."""
+    value = required(name)
+    if len(value) < minimum_length or len(set(value)) < 10 or value.startswith("django-insecure-"):
+        raise ImproperlyConfigured(
+            f"{name} is too weak: it needs at least {minimum_length} random characters; make one with "
+            """`python -c "import secrets; print(secrets.token_urlsafe(50))"`."""
+        )
+    return value
+
+
 def flag(name: str, default: bool = False) -> bool:
     """A yes or no: 1/true/yes/on or 0/false/no/off."""
     value = text(name, "1" if default else "0").lower()
@@ -71,24 +82,46 @@ def words(name: str, default: str = "") -> list[str]:
     return [part.strip() for part in text(name, default).split(",") if part.strip()]
 
 
+def host_and_port(name: str) -> str:
+    """The `host:port` of an http(s) URL, the port spelt out."""
+    parts = urlsplit(text(name))
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ImproperlyConfigured(f"{name} must be an address such as http://127.0.0.1:8000.")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+
+
 def database(url: str) -> dict[str, object]:
     """Django's settings for one `postgresql://user:password@host:port/name?option=value` URL.
 
     A unix socket's folder goes in the query: `postgresql:///almanac?host=/run/postgresql&user=almanac`.
+    Special characters in a part are percent-encoded.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            f"DATABASE_URL is not a valid URL ({error}); percent-encode special characters in the password."
+        ) from error
     if parts.scheme not in {"postgres", "postgresql"}:
         raise ImproperlyConfigured(
             f"DATABASE_URL must start with postgresql://; it starts with {parts.scheme!r}."
         )
+    name = unquote(parts.path.lstrip("/"))
+    if not name or parts.fragment:
+        raise ImproperlyConfigured(
+            "DATABASE_URL must name a database: postgresql://user:password@host:5432/name, with special characters "
+            "percent-encoded."
+        )
     options = dict(parse_qsl(parts.query))
     return {
         "ENGINE": "django.db.backends.postgresql",
-        "NAME": unquote(parts.path.lstrip("/")),
+        "NAME": name,
         "USER": options.pop("user", unquote(parts.username or "")),
         "PASSWORD": options.pop("password", unquote(parts.password or "")),
-        "HOST": options.pop("host", parts.hostname or ""),
-        "PORT": options.pop("port", str(parts.port or "")),
+        "HOST": options.pop("host", unquote(parts.hostname or "")),
+        "PORT": options.pop("port", str(port or "")),
         "OPTIONS": options,
     }
 

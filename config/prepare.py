@@ -5,6 +5,7 @@ import sys
 import time
 
 import django
+from django.conf import settings
 from django.core.management import call_command, get_commands
 from django.core.management.base import CommandError
 from django.db.utils import OperationalError
@@ -37,8 +38,8 @@ def prepare() -> None:
     call_command("migrate", verbosity=0, interactive=False)
     if "schedules" in get_commands():
         call_command("schedules", "sync")
-    if "load_sample" in get_commands():
-        call_command("load_sample", origin=f"http://127.0.0.1:{os.environ.get('PORT', '8000')}")
+    if settings.SAMPLE_WORLD_URL:
+        call_command("load_sample_world")
 
 
 if __name__ == "__main__":

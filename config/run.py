@@ -56,14 +56,15 @@ def start() -> int:
         signal.signal(number, _leave)
     with _only_one():
         try:
-            return _serve()
+            code = _serve()
         finally:
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                 signal.signal(number, signal.SIG_IGN)
             leftovers.end(ROOT)
             if _uses_embedded_servers():
                 embedded.stop(ROOT)
-            _say("Stopped.")
+        _say("Stopped.")
+    return code
 
 
 def stop() -> int:
@@ -87,7 +88,15 @@ def _serve() -> int:
         _say(f"Ended {ended} processes that an earlier run had left.")
     environment = os.environ | leftovers.marked(ROOT) | {"PYTHONUNBUFFERED": "1"}
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', os.defpath)}"
-    environment["PORT"] = str(free_port(os.environ.get("PORT")))
+    port, token = take_port(os.environ.get("PORT"))
+    with token:
+        return _serve_on(port, environment, begun)
+
+
+def _serve_on(port: int, environment: dict[str, str], begun: float) -> int:
+    environment["PORT"] = str(port)
+    # Set it to nothing for a start without the sample world.
+    environment.setdefault("SAMPLE_WORLD_URL", f"http://127.0.0.1:{port}")
     if _uses_embedded_servers():
         embedded.start(ROOT)
         _say(f"PostgreSQL and Valkey run ({time.monotonic() - begun:.1f} s).")
@@ -123,17 +132,25 @@ def _supervise(environment: dict[str, str]) -> int:
     return 0 if supervisor.returncode in asked else int(supervisor.returncode or 0)
 
 
-def free_port(wanted: str | None) -> int:
-    """The wanted port, or the first free one from 8000 on."""
+def take_port(wanted: str | None) -> tuple[int, socket.socket]:
+    """The wanted port, or the first free one from 8000 on, and what keeps it ours while the returned socket is open.
+
+    The web process binds the port a moment later, and another checkout may be starting right now. So the same number
+    is taken at once as a UDP port, which nothing else here uses, and which has no waiting time when it is given back.
+    """
+    if wanted and (not wanted.isdecimal() or not 0 < int(wanted) < 65536):
+        raise EmbeddedError(f"PORT must be a number from 1 to 65535; it is {wanted!r}.")
+    for port in [int(wanted)] if wanted else range(FIRST_PORT, FIRST_PORT + PORTS_TO_TRY):
+        token = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            token.bind(("127.0.0.1", port))
+            if _is_free(port):
+                return port, token
+        except OSError:  # another one holds the token
+            pass
+        token.close()
     if wanted:
-        if not wanted.isdecimal() or not 0 < int(wanted) < 65536:
-            raise EmbeddedError(f"PORT must be a number from 1 to 65535; it is {wanted!r}.")
-        if not _is_free(int(wanted)):
-            raise EmbeddedError(f"Port {wanted} is taken: set PORT to a free one, or leave it unset.")
-        return int(wanted)
-    for port in range(FIRST_PORT, FIRST_PORT + PORTS_TO_TRY):
-        if _is_free(port):
-            return port
+        raise EmbeddedError(f"Port {wanted} is taken: set PORT to a free one, or leave it unset.")
     raise EmbeddedError(
         f"The ports from {FIRST_PORT} to {FIRST_PORT + PORTS_TO_TRY - 1} are all taken: set PORT."
     )
@@ -163,10 +180,13 @@ def _lock_path() -> Path:
 
 @contextmanager
 def _only_one() -> Iterator[None]:
-    """One `make run` for each checkout; the lock file names its process."""
+    """One `make run` for each checkout; the lock file names its process.
+
+    A `lockf` lock is the process's own: forked children do not keep it when the process is killed.
+    """
     with _lock_path().open("a+") as lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise EmbeddedError(
                 f"Almanac runs already from this checkout (pid {_running_pid()}): stop it with Ctrl-C or `make stop`."
@@ -182,7 +202,7 @@ def _running_pid() -> int | None:
     """The process that holds the lock."""
     with _lock_path().open("a+") as lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             lock.seek(0)
             return int(lock.read() or 0) or None

@@ -26,7 +26,7 @@ def _is_connection_failure(cause: BaseException | None) -> bool:
 
 
 def _sentence(what: str, variable: str, own_url: str, error: BaseException) -> str:
-    if env.text(variable, own_url) == own_url:
+    if (env.text(variable) or own_url) == own_url:
         return (
             f"The embedded {what} does not run: start it with `make servers` (or everything with `make run`)."
         )

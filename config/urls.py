@@ -1,8 +1,9 @@
 """Every page and endpoint."""
 
 from django.contrib import admin
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, include, path
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
+    path("sample/", include("publishing.sample.urls")),
 ]

@@ -10,6 +10,7 @@ import urllib.request
 import django
 from django.contrib.auth import get_user_model
 from django.core.management import call_command, get_commands
+from django.core.management.base import CommandError
 
 START_PATIENCE_SECONDS = 90.0
 MAIN_JOB = "publishing.monitor_feeds"
@@ -71,6 +72,9 @@ def run_main_job() -> bool:
         return True
     try:
         call_command("jobs", "run", MAIN_JOB, "--wait")
+    except CommandError as error:
+        say(str(error))
+        return False
     except SystemExit as answer:
         return answer.code in (0, None)
     return True

@@ -4,6 +4,7 @@ It renews leases, writes progress and logs over its own database connection, lea
 them: first the flag that the body's progress calls see, then an interrupt raised in the body, then SIGKILL.
 """
 
+import contextlib
 import logging
 import os
 import signal
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 
 from django.conf import settings
-from django.db import Error, connection
+from django.db import Error, connection, transaction
 
 from jobs import ledger
 from jobs.context import ActiveRun
@@ -93,7 +94,10 @@ class Attendant:
                     connection.close()
                     return
                 for watch in list(self._watches.values()):
-                    self._attend(watch)
+                    try:
+                        self._attend(watch)
+                    except Exception:  # a dead attendant would let every lease run out
+                        logger.exception("Run %s: the attendant failed; it goes on.", watch.run.id)
                 self._condition.wait(timeout=WRITE_EVERY / 2)
 
     def _attend(self, watch: _Watch) -> None:
@@ -117,8 +121,10 @@ class Attendant:
         run = watch.run
         progress, lines = run.drain()
         try:
-            ledger.write_logs(run.id, run.attempt, lines)
-            wants_cancel = ledger.renew(run.id, run.attempt, progress)
+            # Together, so that lines are not written again when the second fails.
+            with transaction.atomic() if lines else contextlib.nullcontext():
+                ledger.write_logs(run.id, run.attempt, lines)
+                wants_cancel = ledger.renew(run.id, run.attempt, progress)
         except Error:
             run.undrain(lines)
             raise
@@ -160,6 +166,7 @@ class Attendant:
 def _interrupt_body(signum: int, frame: FrameType | None) -> None:
     run = attendant.interrupted_run()
     if run is not None:
+        run.is_interrupted = True
         run.check()
 
 

@@ -12,8 +12,12 @@ from django.utils import timezone
 
 from jobs.errors import RunCancelled, RunSuperseded
 from jobs.ledger import LogLine, Progress
+from jobs.storable import clean_text
 
 T = TypeVar("T")
+
+#: The largest number of units that the ledger can hold.
+_LARGEST = 2**63 - 1
 
 
 class ActiveRun:
@@ -39,6 +43,8 @@ class ActiveRun:
         #: Units of work that failed, with the reason; the runner turns them into *partial* or *failed*.
         self.failed_units: dict[str, str] = {}
         self.succeeded_units = 0
+        #: Whether it took an interrupt to end the body.
+        self.is_interrupted = False
         self._steps = dict(steps or {})
         self._step: str | None = None
         self._done_weight = 0.0
@@ -64,15 +70,16 @@ class ActiveRun:
             self.report(done, total, text)
 
     def report(self, current: int, total: int | None = None, text: str | None = None) -> None:
-        """Say how many units of the current step are done, of how many."""
-        share = min(current / total, 1.0) if total else 0.0
+        """Say how many units of the current step are done, of how many. Raises ValueError for what is no number."""
+        current, total = _count(current), None if total is None else _count(total)
+        share = min(max(current / total, 0.0), 1.0) if total else 0.0
         with self._lock:
             percent = self._percent(share)
             self._progress = Progress(
                 percent=max(self._progress.percent, percent),
                 current=current,
                 total=total,
-                text=self._progress.text if text is None else text,
+                text=self._progress.text if text is None else clean_text(text),
             )
             self._is_dirty = True
         self.check()
@@ -83,14 +90,16 @@ class ActiveRun:
             if self._step is not None:
                 self._done_weight += self._steps.get(self._step, 0.0)
             self._step = name
-            self._progress = Progress(percent=max(self._progress.percent, self._percent(0.0)), text=name)
+            self._progress = Progress(
+                percent=max(self._progress.percent, self._percent(0.0)), text=clean_text(name)
+            )
             self._is_dirty = True
         self.check()
 
     def log(self, message: str, *, level: int = logging.INFO) -> None:
         """Write a line to the run's log. Records of `logging` made by the body land there too."""
         with self._lock:
-            self._lines.append(LogLine(at=timezone.now(), level=level, message=message))
+            self._lines.append(LogLine(at=timezone.now(), level=level, message=clean_text(message)))
             self._is_dirty = True
 
     def unit_succeeded(self) -> None:
@@ -152,3 +161,7 @@ class ActiveRun:
             return 100 * share
         current = self._steps.get(self._step or "", 0.0)
         return 100 * min((self._done_weight + current * share) / weight, 1.0)
+
+
+def _count(number: int) -> int:
+    return max(min(int(number), _LARGEST), -_LARGEST)

@@ -8,19 +8,21 @@ Times are the database's, so that machines need not agree.
 import json
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import IntegrityError, connection, transaction
+from django.db.models.functions import Now
 from django.utils import timezone
 from psycopg.types.json import Jsonb
 
 from jobs import audit
 from jobs.errors import IllegalState, RunNotFound
 from jobs.models import JobRun, RunLog
+from jobs.storable import clean_json
 
 Status = JobRun.Status
 
@@ -80,6 +82,14 @@ class LogLine:
     at: datetime
     level: int
     message: str
+
+
+def run_id_of(task_id: str) -> uuid.UUID:
+    """The id of the run behind a Celery task id: the same, or one derived from it when it is no UUID."""
+    try:
+        return uuid.UUID(task_id)
+    except ValueError:
+        return uuid.uuid5(uuid.NAMESPACE_OID, task_id)
 
 
 def insert(new: NewRun) -> tuple[JobRun, bool]:
@@ -211,7 +221,7 @@ def write_logs(run_id: uuid.UUID, attempt: int, lines: Iterable[LogLine]) -> Non
             [
                 [line.at for line in lines],
                 [line.level for line in lines],
-                [line.message.replace("\x00", "\N{REPLACEMENT CHARACTER}") for line in lines],
+                [line.message for line in lines],
                 run_id,
                 attempt,
             ],
@@ -227,7 +237,7 @@ WITH ended AS (
         next_attempt_at = NULL, result = %(result)s, progress = COALESCE(%(progress)s, progress),
         error_type = %(error_type)s, error_message = %(error_message)s,
         error_fingerprint = %(error_fingerprint)s, traceback = %(traceback)s
-    WHERE id = %(id)s AND {condition}
+    WHERE {condition}
     RETURNING id, job, args, parameters, worker, queued_at, started_at, finished_at, schedule_id
 )
 INSERT INTO django_celery_results_taskresult (
@@ -243,24 +253,23 @@ SET status = EXCLUDED.status, result = EXCLUDED.result, worker = EXCLUDED.worker
     date_started = EXCLUDED.date_started, date_done = EXCLUDED.date_done
 RETURNING task_id
 """
-_END_ATTEMPT = _END.format(condition="attempt = %(attempt)s AND status = 'running'")
-_END_WAITING = _END.format(condition="status IN ('queued', 'retrying')")
-_END_OF_WORKER = _END.format(condition="status = 'running' AND worker = %(worker)s")
+_END_ATTEMPT = _END.format(condition="id = %(id)s AND attempt = %(attempt)s AND status = 'running'")
+_END_STOPPING = _END.format(
+    condition="id = %(id)s AND attempt = %(attempt)s AND status = 'running' AND cancel_requested_at IS NOT NULL"
+)
+_END_WAITING = _END.format(condition="id = %(id)s AND status IN ('queued', 'retrying')")
+_END_EXPIRED = _END.format(
+    condition="status = 'queued' AND expires_at <= clock_timestamp() AND (attempt > 0) = %(has_begun)s"
+)
 
 
-def _end(statement: str, run_id: uuid.UUID, outcome: Outcome, **condition: int | str) -> bool:
+def _end(statement: str, outcome: Outcome, **condition: uuid.UUID | int) -> int:
+    """Write an outcome to the runs that meet the statement's condition; returns how many."""
     if outcome.status in (Status.SUCCEEDED, Status.PARTIAL):
         celery_result = json.dumps(outcome.result)
     else:
-        celery_result = json.dumps(
-            {
-                "exc_type": outcome.error_type.rpartition(".")[2] or "TaskRevokedError",
-                "exc_message": [outcome.error_message or outcome.reason],
-                "exc_module": outcome.error_type.rpartition(".")[0] or "celery.exceptions",
-            }
-        )
+        celery_result = json.dumps(celery_error(outcome.error_type, outcome.error_message or outcome.reason))
     parameters: dict[str, Any] = {
-        "id": run_id,
         "status": outcome.status.value,
         "celery_status": outcome.status.celery_state,
         "reason": outcome.reason[:300],
@@ -275,29 +284,38 @@ def _end(statement: str, run_id: uuid.UUID, outcome: Outcome, **condition: int |
     }
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
-        return cursor.fetchone() is not None
+        return int(cursor.rowcount)
+
+
+def celery_error(error_type: str, message: str) -> dict[str, Any]:
+    """An error as Celery's result backends store it; without a type, that of a revoked task."""
+    module, _, name = (error_type or "celery.exceptions.TaskRevokedError").rpartition(".")
+    return {"exc_type": name, "exc_message": [message], "exc_module": module}
+
+
+def end_expired(outcome: Outcome, *, has_begun: bool) -> int:
+    """End the queued runs whose time is over, those that were begun once or those that never were."""
+    return _end(_END_EXPIRED, outcome, has_begun=has_begun)
 
 
 def finish(run_id: uuid.UUID, attempt: int, outcome: Outcome) -> bool:
     """Record how an attempt ended; False when it is superseded and its outcome does not count."""
-    return _end(_END_ATTEMPT, run_id, outcome, attempt=attempt)
-
-
-def finish_for_worker(run_id: uuid.UUID, worker: str, outcome: Outcome) -> bool:
-    """Record the end of whatever attempt the worker is running, for its main process when a child died."""
-    return _end(_END_OF_WORKER, run_id, outcome, worker=worker)
+    return bool(_end(_END_ATTEMPT, outcome, id=run_id, attempt=attempt))
 
 
 _RETRY = """
 UPDATE jobs_jobrun
 SET status = 'retrying', next_attempt_at = clock_timestamp() + make_interval(secs => %s), finished_at = NULL,
     lease_expires_at = NULL, error_type = %s, error_message = %s, error_fingerprint = %s, traceback = %s
-WHERE id = %s AND attempt = %s AND status = 'running'
+WHERE id = %s AND attempt = %s AND status = 'running' AND cancel_requested_at IS NULL
 """
 
 
 def retry_later(run_id: uuid.UUID, attempt: int, outcome: Outcome, *, delay_seconds: float) -> bool:
-    """End an attempt that will be made again after the delay; False when it is superseded."""
+    """End an attempt that will be made again after the delay; False when it is superseded.
+
+    An attempt that was asked to stop is not made again: its run ends as cancelled.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             _RETRY,
@@ -311,7 +329,12 @@ def retry_later(run_id: uuid.UUID, attempt: int, outcome: Outcome, *, delay_seco
                 attempt,
             ],
         )
-        return bool(cursor.rowcount)
+        if cursor.rowcount:
+            return True
+    cancelled = replace(
+        outcome, status=Status.CANCELLED, reason="Cancelled while running: it failed and is not tried again."
+    )
+    return bool(_end(_END_STOPPING, cancelled, id=run_id, attempt=attempt))
 
 
 _REQUEST_CANCEL = """
@@ -330,20 +353,39 @@ def cancel(run_id: uuid.UUID, *, by: AbstractBaseUser | None) -> JobRun:
     who = by.get_username() if by else "the command line"
     outcome = Outcome(status=Status.CANCELLED, reason=f"Cancelled by {who} before it started.")
     with transaction.atomic():
-        done = _end(_END_WAITING, run_id, outcome)
-        with connection.cursor() as cursor:
-            cursor.execute(_REQUEST_CANCEL, [by.pk if by else None, run_id])
-            done = done or bool(cursor.rowcount)
-        if done and by:
-            JobRun.objects.filter(pk=run_id, cancel_requested_by=None).update(
-                cancel_requested_by=by, cancel_requested_at=timezone.now()
-            )
+        # A run that is neither waiting nor running may have moved from one to the other between two statements.
+        while not (_end(_END_WAITING, outcome, id=run_id) or _ask_to_stop(run_id, by)):
+            run = get(run_id)
+            if not run.is_active:
+                raise IllegalState(f"The run has already ended: {run.get_status_display().lower()}.")
+        JobRun.objects.filter(pk=run_id, cancel_requested_at=None).update(
+            cancel_requested_by=by, cancel_requested_at=Now()
+        )
         run = get(run_id)
-        if not done:
-            raise IllegalState(f"The run has already ended: {run.get_status_display().lower()}.")
         note(run, f"Cancel requested by {who}.")
         audit.record(by, run, "Cancel requested.")
     return run
+
+
+def _ask_to_stop(run_id: uuid.UUID, by: AbstractBaseUser | None) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(_REQUEST_CANCEL, [by.pk if by else None, run_id])
+        return bool(cursor.rowcount)
+
+
+def revoke(run_id: uuid.UUID) -> bool:
+    """Cancel a waiting run whose message a worker threw away, told so by Celery's remote control."""
+    outcome = Outcome(status=Status.CANCELLED, reason="Revoked with Celery's remote control.")
+    return bool(_end(_END_WAITING, outcome, id=run_id))
+
+
+def change_arguments(
+    run_id: uuid.UUID, attempt: int, args: Sequence[Any], parameters: Mapping[str, Any]
+) -> None:
+    """What the next attempt is called with, for Celery tasks that retry themselves with other arguments."""
+    JobRun.objects.filter(pk=run_id, attempt=attempt, status=Status.RUNNING).update(
+        args=clean_json(list(args)), parameters=clean_json(dict(parameters))
+    )
 
 
 def get(run_id: uuid.UUID) -> JobRun:

@@ -16,8 +16,10 @@ from typing import Any
 from celery import current_app
 from django.conf import settings
 from django.db import connection, transaction
+from django.utils import timezone
 from kombu.exceptions import ChannelError, OperationalError
 
+from jobs.heartbeats import alive
 from jobs.models import JobRun, ProcessHeartbeat
 
 logger = logging.getLogger(__name__)
@@ -100,7 +102,7 @@ GROUP BY queue
 
 _TAKE = """
 UPDATE jobs_jobrun r
-SET published_at = clock_timestamp(), publish_count = publish_count + 1
+SET published_at = clock_timestamp(), publish_count = LEAST(publish_count, 1000) + 1
 FROM (
     SELECT id FROM jobs_jobrun
     WHERE status = 'queued' AND (
@@ -178,11 +180,9 @@ def _lossy_queues() -> list[str]:
 def _in_hand() -> Counter[str]:
     """How many messages living workers may hold unclaimed, by queue."""
     in_hand: Counter[str] = Counter()
-    for info in ProcessHeartbeat.objects.filter(kind=ProcessHeartbeat.Kind.WORKER).values_list(
-        "info", flat=True
-    ):
-        for queue in info.get("queues", []):
-            in_hand[queue] += info.get("prefetch", 0)
+    for worker in alive(ProcessHeartbeat.Kind.WORKER, timezone.now()):
+        for queue in worker.info.get("queues", []):
+            in_hand[queue] += worker.info.get("prefetch", 0)
     return in_hand
 
 

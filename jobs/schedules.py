@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 from django_celery_beat.models import (
     ClockedSchedule,
@@ -146,10 +147,16 @@ def pause(
 
 
 def resume(schedule: Schedule, *, by: AbstractBaseUser | None) -> SchedulePolicy:
-    """End a pause: the next slot fires again. Raises IllegalState when the schedule is not paused."""
+    """End a pause: the next slot fires again. Raises IllegalState when the schedule is not paused.
+
+    The pause keeps its bounds, so that a slot within it is skipped even when the scheduler comes to it later.
+    """
+    now = timezone.now()
     with transaction.atomic():
-        paused = SchedulePolicy.objects.filter(pk=schedule.pk, paused_at__isnull=False)
-        if not paused.update(paused_at=None, paused_until=None, pause_note=""):
+        paused = SchedulePolicy.objects.filter(
+            Q(paused_until__isnull=True) | Q(paused_until__gt=now), pk=schedule.pk, paused_at__isnull=False
+        )
+        if not paused.update(paused_until=now):
             raise IllegalState("The schedule is not paused.")
         audit.record(by, schedule, "Resumed.")
     return SchedulePolicy.objects.get(pk=schedule.pk)

@@ -42,11 +42,10 @@ class Slot:
 
 
 def plan_stale(now: datetime) -> int:
-    """Find the next slot of schedules that are new or were edited, counted from `now`; returns how many."""
+    """Find the next slot of schedules that are new or were edited, from the edit on; returns how many."""
     with transaction.atomic():
         stale = list(_locked("is_stale", []))
-        for policy in stale:
-            _plan(policy, now)
+        _insert([slot for policy in stale for slot in _plan(policy, now)], now)
         _save(stale)
     return len(stale)
 
@@ -54,7 +53,7 @@ def plan_stale(now: datetime) -> int:
 def fire_due(now: datetime) -> tuple[int, list[Message]]:
     """Settle a batch of due schedules; returns how many, and the messages of the runs that were made."""
     with transaction.atomic():
-        due = list(_locked("next_slot_at <= %s", [now]))
+        due = list(_locked("next_slot_at <= %s AND NOT is_stale", [now]))
         if not due:
             return 0, []
         slots = [slot for policy in due for slot in _settle(policy, now)]
@@ -82,18 +81,26 @@ def _locked(condition: str, parameters: list[Any]) -> Iterable[SchedulePolicy]:
     return policies.values()
 
 
-def _plan(policy: SchedulePolicy, now: datetime) -> None:
-    policy.is_stale = False
+def _plan(policy: SchedulePolicy, now: datetime) -> list[Slot]:
+    """Move a policy to its first slot after the edit; returns the slot that the edit overtook, if any.
+
+    When no scheduler ran before the edit, that one stands for all that the former timing still had to come.
+    """
+    edited_at = min(policy.anchor_at or now, now)
+    overtaken = policy.next_slot_at
+    policy.anchor_at = edited_at.replace(microsecond=0)
     policy.planning_error = ""
     policy.next_slot_at = None
-    if policy.anchor_at is None:
-        policy.anchor_at = now.replace(microsecond=0)
-    if not policy.task.enabled:
-        return
-    try:
-        policy.next_slot_at = timing_of(policy.task, anchor=policy.anchor_at).next_after(now)
-    except InvalidTiming as error:
-        policy.planning_error = str(error)[:300]
+    if policy.task.enabled:
+        try:
+            policy.next_slot_at = timing_of(policy.task, anchor=policy.anchor_at).next_after(edited_at)
+        except InvalidTiming as error:
+            policy.planning_error = str(error)[:300]
+    if overtaken is None or overtaken > edited_at:
+        return []
+    return [
+        Slot(policy.task, overtaken, Status.SKIPPED, "The schedule was edited before this slot could run.")
+    ]
 
 
 def _settle(policy: SchedulePolicy, now: datetime) -> list[Slot]:
@@ -108,10 +115,12 @@ def _settle(policy: SchedulePolicy, now: datetime) -> list[Slot]:
         policy.planning_error = str(error)[:300]
         passed = [due]
     has_more = policy.next_slot_at is not None and policy.next_slot_at <= now
-    newest = None if has_more else passed[-1]
+    newest = None if has_more else next((at for at in reversed(passed) if not policy.is_paused(at)), None)
     slots = [_outcome(policy, at, now, newest) for at in passed]
-    if policy.task.one_off and any(slot.status == Status.QUEUED for slot in slots):
+    first_run = next((number for number, slot in enumerate(slots) if slot.status == Status.QUEUED), None)
+    if policy.task.one_off and first_run is not None:
         policy.next_slot_at = None
+        return slots[: first_run + 1]
     return slots
 
 
@@ -172,6 +181,8 @@ RETURNING id
 
 def _insert(slots: list[Slot], now: datetime) -> list[Message]:
     """Write the slots' rows in one statement; returns the messages of those that are to run."""
+    if not slots:
+        return []
     rows = [_row(slot) for slot in slots]
     columns: dict[str, Any] = {name: [row[name] for row in rows] for name in rows[0]}
     with connection.cursor() as cursor:

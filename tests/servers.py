@@ -26,12 +26,13 @@ class PrivateStack:
     """A pair of servers of one's own, which a test may kill, flush and restart.
 
     The database loses nothing that was committed and the broker no message when either is restarted or killed:
-    only a crash of the whole machine would lose data. Start it with `with`, or with `start` and `close`.
+    only a crash of the whole machine would lose data, and with `durable` (as benchmarks have it) not even that.
+    Start it with `with`, or with `start` and `close`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, durable: bool = False) -> None:
         self.folder = TEMPORARY_FOLDER / f"{PREFIX}{secrets.token_hex(4)}"
-        self._stack = Stack(Places.in_folder(self.folder), durable=False)
+        self._stack = Stack(Places.in_folder(self.folder), durable=durable)
         self._lock: TextIO | None = None
 
     @property

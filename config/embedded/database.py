@@ -100,9 +100,14 @@ class Database(Server):
                 f"{self.folder} was made by PostgreSQL {found}, and this one is {MAJOR_VERSION}: dump it with the "
                 "old version, move the folder away and load the dump."
             )
-        # No process of ours is alive, so a pid file is stale; PostgreSQL would refuse to start if its number has
-        # been given to another process since.
-        (self.folder / "postmaster.pid").unlink(missing_ok=True)
+        # No process of ours is alive, so these are stale; PostgreSQL would refuse to start if the process number in
+        # them has been given to another process since.
+        for stale in (
+            self.folder / "postmaster.pid",
+            self.socket,
+            self.socket.with_name(f"{self.socket.name}.lock"),
+        ):
+            stale.unlink(missing_ok=True)
 
     def _initialise(self, account: Account) -> None:
         """Make an empty cluster beside its final place, so that an interrupted one is never used."""

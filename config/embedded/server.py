@@ -69,7 +69,8 @@ class Server(ABC):
         return self.places.home / f"{self.program_name}.log"
 
     def processes(self) -> list[psutil.Process]:
-        """Every living process of this server, the main one first when there is one."""
+        """Every living process of this server."""
+        _reap()
         found = []
         for process in psutil.process_iter():
             try:
@@ -80,10 +81,12 @@ class Server(ABC):
         return found
 
     def main(self) -> psutil.Process | None:
-        """The process to adopt: alive, in the present data folder."""
-        for process in self.processes():
+        """The parent of the others, when it is alive and its data folder has not been deleted."""
+        everyone = self.processes()
+        numbers = {process.pid for process in everyone}
+        for process in everyone:
             try:
-                if Path(process.cwd()) == self.folder:
+                if process.ppid() not in numbers and not _works_in_deleted_folder(process):
                     return process
             except psutil.Error:
                 continue
@@ -93,7 +96,10 @@ class Server(ABC):
         """Adopt the running server, or start one; return when it answers."""
         if self._adopted():
             return
-        self.stop()
+        if self.main() is None:
+            self.kill()  # what is left of a killed server or of a deleted folder has nothing to save
+        else:
+            self.stop()
         self.prepare(account)
         child = self._spawn(account)
         problem = self._wait_until_healthy(START_PATIENCE_SECONDS, child)
@@ -122,7 +128,6 @@ class Server(ABC):
         """End every process at once, as a crash would."""
         while self._signal(signal.SIGKILL):
             time.sleep(POLL_SECONDS)
-            _reap()
 
     def _signal(self, number: signal.Signals) -> list[psutil.Process]:
         """Send the signal to the main process, or to all that are left when it is gone or the signal is final."""
@@ -173,7 +178,7 @@ class Server(ABC):
         return child
 
     def _works_here(self, process: psutil.Process) -> bool:
-        return is_alive(process) and process.cwd().removesuffix(" (deleted)") == str(self.folder)
+        return is_alive(process) and process.cwd() == str(self.folder)  # also when it has been deleted
 
     def _last_words(self) -> str:
         """The last line of the log that names an error."""
@@ -191,6 +196,14 @@ def is_alive(process: psutil.Process) -> bool:
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
+        return False
+
+
+def _works_in_deleted_folder(process: psutil.Process) -> bool:
+    """Whether its data folder is gone, even when another of the same name is there now. Only Linux can tell."""
+    try:
+        return str(Path(f"/proc/{process.pid}/cwd").readlink()).endswith(" (deleted)")
+    except OSError:
         return False
 
 

@@ -1,5 +1,6 @@
 """Settings that every environment shares. The overlays beside this file are short and only override."""
 
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -30,6 +31,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "django_celery_beat",
     "django_celery_results",
+    "config",
     "jobs",
     "publishing",
 ]
@@ -65,8 +67,8 @@ TEMPLATES = [
 
 # Servers: the two URLs, or the embedded PostgreSQL and Valkey of this checkout.
 _EMBEDDED = embedded.urls(BASE_DIR)
-DATABASE_URL = env.text("DATABASE_URL", _EMBEDDED.database_url)
-BROKER_URL = env.text("BROKER_URL", _EMBEDDED.broker_url)
+DATABASE_URL = env.text("DATABASE_URL") or _EMBEDDED.database_url
+BROKER_URL = env.text("BROKER_URL") or _EMBEDDED.broker_url
 
 DATABASES = {
     "default": env.database(DATABASE_URL)
@@ -96,14 +98,19 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 CELERY_BROKER_URL = BROKER_URL
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+# Whoever sends a message waits for no broker: the run is in the ledger, and the scheduler sends it again.
+CELERY_BROKER_TRANSPORT_OPTIONS = {"max_retries": 0, "socket_connect_timeout": 3, "socket_timeout": 10}
 CELERY_RESULT_BACKEND = "jobs.results:LedgerBackend"
 CELERY_RESULT_EXTENDED = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_RESULT_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_DEFAULT_QUEUE = "default"
-CELERY_TASK_SEND_SENT_EVENT = True
-CELERY_WORKER_SEND_TASK_EVENTS = env.flag("WORKER_EVENTS", default=True)
+# Events take a third of a worker's main process (docs/decisions/0004). Flower switches them on where it watches.
+CELERY_WORKER_SEND_TASK_EVENTS = env.flag("WORKER_EVENTS", default=False)
+CELERY_TASK_SEND_SENT_EVENT = CELERY_WORKER_SEND_TASK_EVENTS
+# Workers keep their database connections: jobs.connections decides when one has to go.
+CELERY_DB_REUSE_MAX = sys.maxsize
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_REDIRECT_STDOUTS = False
@@ -192,3 +199,11 @@ SIMPLE_JWT = {
 
 # Outgoing requests: `host:port` entries that may be private addresses.
 OUTBOUND_ALLOWED_HOSTS = env.words("OUTBOUND_ALLOWED_HOSTS")
+
+# Where this installation serves its own sample feeds, such as http://127.0.0.1:8000; empty: it does not.
+SAMPLE_WORLD_URL = env.text("SAMPLE_WORLD_URL")
+if SAMPLE_WORLD_URL:
+    OUTBOUND_ALLOWED_HOSTS.append(env.host_and_port("SAMPLE_WORLD_URL"))
+
+# publishing: how many hosts one round of polling asks at the same time.
+PUBLISHING_POLL_THREADS = env.integer("PUBLISHING_POLL_THREADS", 8)

@@ -1,9 +1,10 @@
 """Development and the embedded stack: everything works from a fresh checkout."""
 
-from config import env
+from config import env, secret_key
 from config.settings.base import *  # noqa: F403 - an overlay is its base with a few names replaced
+from config.settings.base import BASE_DIR
 
-SECRET_KEY = env.text("SECRET_KEY") or "development-only-key-never-used-in-production-settings"
+SECRET_KEY = env.text("SECRET_KEY") or secret_key.of_checkout(BASE_DIR)
 DEBUG = env.flag("DEBUG")
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1],testserver")
 

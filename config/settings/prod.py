@@ -1,10 +1,24 @@
 """Production: refuses to start with a weak configuration."""
 
+from django.core.exceptions import ImproperlyConfigured
+
 from config import env
 from config.settings.base import *  # noqa: F403 - an overlay is its base with a few names replaced
 
-SECRET_KEY = env.required("SECRET_KEY")
+if env.flag("DEBUG"):
+    raise ImproperlyConfigured(
+        "DEBUG shows the code and the settings to every visitor: unset it in production."
+    )
+SECRET_KEY = env.secret("SECRET_KEY")
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS")
+if not ALLOWED_HOSTS:
+    raise ImproperlyConfigured("ALLOWED_HOSTS must name the hosts of this site, separated by commas.")
+if "*" in ALLOWED_HOSTS:
+    raise ImproperlyConfigured(
+        "ALLOWED_HOSTS must name the hosts of this site; '*' lets everyone choose one."
+    )
+env.required("DATABASE_URL")
+env.required("BROKER_URL")
 
 SECURE_SSL_REDIRECT = env.flag("SECURE_SSL_REDIRECT", default=True)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")

@@ -171,7 +171,7 @@ class SchedulePage:
             "state": state_badge(schedule, now),
             "next_slot": next_slot_of(schedule, now),
             "is_orphan": schedules.is_orphan(schedule),
-            "is_paused": schedule.policy.paused_at is not None,
+            "is_paused": schedule.policy.is_paused(now),
             "is_declared": schedule.policy.origin == SchedulePolicy.Origin.CODE,
             "recent_runs": runs.defer("result", "traceback")[:RECENT_RUNS]
             if self.request.user.has_perm("jobs.view_jobrun")

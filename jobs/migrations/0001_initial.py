@@ -312,7 +312,7 @@ class Migration(migrations.Migration):
                     models.DateTimeField(
                         blank=True,
                         editable=False,
-                        help_text="Interval slots are this moment plus whole periods.",
+                        help_text="Since when the timing is what it is. Interval slots are this moment plus whole periods.",
                         null=True,
                     ),
                 ),

@@ -12,10 +12,18 @@ TIMING_TABLES = {
     "clocked": "django_celery_beat_clockedschedule",
 }
 
+#: Counted from now on. Of the time before only the slot that had passed is kept, for the scheduler to record: a slot
+#: found for a timing that was edited again before it came is no longer expected.
+MARK_STALE = """
+        is_stale = true,
+        anchor_at = clock_timestamp(),
+        next_slot_at = CASE WHEN NOT is_stale OR next_slot_at <= anchor_at THEN next_slot_at END
+"""
+
 CREATE_TASK_TRIGGERS = """
 CREATE FUNCTION jobs_policy_of_new_task() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO jobs_schedulepolicy (task_id) VALUES (NEW.id) ON CONFLICT DO NOTHING;
+    INSERT INTO jobs_schedulepolicy (task_id, anchor_at) VALUES (NEW.id, clock_timestamp()) ON CONFLICT DO NOTHING;
     RETURN NULL;
 END $$;
 
@@ -24,7 +32,8 @@ CREATE TRIGGER jobs_policy_of_new_task AFTER INSERT ON django_celery_beat_period
 
 CREATE FUNCTION jobs_task_is_stale() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    UPDATE jobs_schedulepolicy SET is_stale = true, next_slot_at = NULL, anchor_at = NULL WHERE task_id = NEW.id;
+    UPDATE jobs_schedulepolicy SET {mark_stale}
+        WHERE task_id = NEW.id;
     RETURN NULL;
 END $$;
 
@@ -50,7 +59,7 @@ DROP FUNCTION jobs_policy_of_new_task();
 CREATE_TIMING_TRIGGER = """
 CREATE FUNCTION jobs_{kind}_is_stale() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    UPDATE jobs_schedulepolicy SET is_stale = true, next_slot_at = NULL, anchor_at = NULL
+    UPDATE jobs_schedulepolicy SET {mark_stale}
         WHERE task_id IN (SELECT id FROM django_celery_beat_periodictask WHERE {kind}_id = NEW.id);
     RETURN NULL;
 END $$;
@@ -77,10 +86,10 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.RunSQL(CREATE_TASK_TRIGGERS, DROP_TASK_TRIGGERS),
+        migrations.RunSQL(CREATE_TASK_TRIGGERS.format(mark_stale=MARK_STALE), DROP_TASK_TRIGGERS),
         *(
             migrations.RunSQL(
-                CREATE_TIMING_TRIGGER.format(kind=kind, table=table),
+                CREATE_TIMING_TRIGGER.format(kind=kind, table=table, mark_stale=MARK_STALE),
                 DROP_TIMING_TRIGGER.format(kind=kind, table=table),
             )
             for kind, table in TIMING_TABLES.items()

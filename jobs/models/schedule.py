@@ -27,10 +27,11 @@ class Schedule(PeriodicTask):  # type: ignore[misc]  # the package has no types
 class SchedulePolicy(models.Model):
     """What a schedule needs beyond its `PeriodicTask`: its next slot and how slots are treated.
 
-    Database triggers (migration `0002_schedule_triggers`) create the row with its `PeriodicTask` and set
-    `is_stale` whenever anything that moves slots is edited, by whatever means: forms, code or SQL. The
-    scheduler's next tick plans stale rows anew *from the present moment*, so neither an edit nor enabling
-    a schedule ever fires the past.
+    Database triggers (migration `0002_schedule_triggers`) create the row with its `PeriodicTask` and, whenever
+    anything that moves slots is edited by whatever means (forms, code or SQL), set `is_stale` and put the
+    moment of the edit into `anchor_at`. The scheduler's next tick plans stale rows anew *from that moment*: so
+    neither an edit nor enabling a schedule ever fires the past, and no slot after it is lost, however late
+    the tick. While `is_stale`, `next_slot_at` is that of the time before the edit.
     """
 
     class CatchUp(models.TextChoices):
@@ -48,7 +49,10 @@ class SchedulePolicy(models.Model):
     next_slot_at = models.DateTimeField(null=True, blank=True, editable=False)
     is_stale = models.BooleanField(default=True, db_default=True, editable=False)
     anchor_at = models.DateTimeField(
-        null=True, blank=True, editable=False, help_text="Interval slots are this moment plus whole periods."
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="Since when the timing is what it is. Interval slots are this moment plus whole periods.",
     )
     catch_up = models.CharField(
         max_length=4,

@@ -91,7 +91,7 @@ def test_a_saved_parameter_comes_back_as_it_was_typed(annotation, typed, value):
 def test_what_does_not_fit_is_an_error_at_its_field(annotation, typed, message):
     form = ParameterForm(job_with(it=(annotation, ...)), data=posted({"parameter-it": typed}))
     assert not form.is_valid()
-    assert message in " ".join(form.errors["it"])
+    assert message in " ".join(map(str, form.errors["it"]))
 
 
 def test_an_empty_field_takes_the_default_of_the_job():

@@ -1,9 +1,12 @@
 """What a cron field may hold, and what it says when it may not."""
 
 import string
+from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 from celery.schedules import crontab_parser
+from django_celery_beat.models import CrontabSchedule
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -92,6 +95,11 @@ def test_every_spelling_is_put_into_plain_cron(field: Field, text: str, plain: s
         ("* * * * mo", "day_of_week", "'mo' is no name"),
         ("* * * * mon#6", "day_of_week", "'mon#6': a weekday comes up to 5 times"),
         ("* * * * L", "day_of_week", "'l' is no name"),
+        (
+            "* * * * mon" + ",tue" * 20,
+            "day_of_week",
+            "it is longer than 64 characters; use ranges such as 1-5",
+        ),
         ("* * * *", "cron", "expected 5 fields (minute, hour, day of month, month, day of week) and found 4"),
         ("0 0 * * * 2026", "cron", "expected 5 fields"),
         ("", "cron", "expected 5 fields"),
@@ -135,7 +143,7 @@ def test_what_celery_reads_is_read_alike(field: Field, text: str) -> None:
     except (ValueError, crontab_parser.ParseException):
         return
     try:
-        ours = Crontab(**{"minute": "0", "hour": "0", field.name: text})
+        ours = replace(Crontab("0", "0"), **{field.name: cast(Any, text)})
     except InvalidTiming as error:
         assert any(
             word in error.reason
@@ -151,3 +159,8 @@ def test_what_celery_reads_is_read_alike(field: Field, text: str) -> None:
         "day_of_week": {day % 7 for day in pattern.days.weekdays if isinstance(day, int)},
     }[field.name]
     assert set(numbers) == celery
+
+
+def test_what_is_accepted_fits_into_its_column() -> None:
+    for field in FIELDS:
+        assert field.longest == CrontabSchedule._meta.get_field(field.name).max_length

@@ -1,6 +1,7 @@
 """Solar timings, held against Celery's own solar schedule."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 
 import ephem
 import pytest
@@ -21,11 +22,12 @@ places = st.tuples(
 
 
 def celery_slots(event: str, place: tuple[float, float], after: datetime, count: int) -> list[datetime]:
-    schedule = solar(event, *place)
+    schedule: Any = solar(cast(Any, event), *place)
+    sky: Any = ephem
     slots: list[datetime] = []
     while len(slots) < count:
         start = slots[-1] + timedelta(minutes=30) if slots else after
-        found = schedule._next_event(ephem.Date(start.replace(tzinfo=None)))
+        found = schedule._next_event(sky.Date(start.replace(tzinfo=None)))
         slots.append(found.datetime().replace(tzinfo=UTC))
     return slots
 

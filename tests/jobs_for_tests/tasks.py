@@ -1,10 +1,11 @@
 """Jobs that do little, fail on purpose, or take their time."""
 
+import contextlib
 import time
 from typing import Annotated, Any
 
 from celery import shared_task
-from django.db import connection
+from django.db import OperationalError, connection
 from pydantic import Field
 
 from jobs.context import ActiveRun
@@ -28,6 +29,21 @@ def count_slowly(run: ActiveRun, *, until: int = 10, pause: float = 0.05) -> int
         time.sleep(pause)
     mark(run, "end")
     return until
+
+
+@job("testing.outlive_database", title="Outlive the database")
+def outlive_database(run: ActiveRun, *, seconds: float) -> None:
+    """Work without the database, whose connections may break meanwhile, and come back to it at the end."""
+    mark(run, "begin")
+    connection.close()
+    for _ in run.track(range(int(seconds / 0.1)), "Working"):
+        time.sleep(0.1)
+    while not connection.is_usable():
+        connection.close()
+        time.sleep(0.1)
+        with contextlib.suppress(OperationalError):
+            connection.connect()
+    mark(run, "end")
 
 
 @job("testing.sleep_deaf", title="Sleep without looking", cancel_grace=0.5)
@@ -85,6 +101,20 @@ def take_too_long(run: ActiveRun, *, deaf: bool = False) -> None:
                 raise
 
 
+@job("testing.echo_text", title="Echo a text")
+def echo_text(run: ActiveRun, *, text: str) -> str:
+    """Give the text back."""
+    return text
+
+
+@job("testing.tell_connection", title="Tell which connection it has")
+def tell_connection(run: ActiveRun) -> int:
+    """The process id of the database server's side of this worker's connection."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        return int(cursor.fetchone()[0])
+
+
 @job("testing.do_nothing", title="Do nothing", schedule=every(hours=1))
 def do_nothing(run: ActiveRun) -> None:
     """Nothing at all."""
@@ -94,6 +124,20 @@ def do_nothing(run: ActiveRun) -> None:
 def foreign_add(left: int, right: int) -> int:
     """A Celery task of somebody else's."""
     return left + right
+
+
+@shared_task(name="foreign.retry_twice", autoretry_for=(ConnectionError,), max_retries=2, retry_backoff=True)
+def foreign_retry_twice() -> None:
+    """A Celery task of somebody else's that retries by Celery's means, and gives up."""
+    raise ConnectionError("busy")
+
+
+@shared_task(name="foreign.count_down", bind=True)
+def foreign_count_down(self: Any, number: int) -> str:
+    """A Celery task of somebody else's that sends itself again with other arguments."""
+    if number:
+        raise self.retry(args=[number - 1], countdown=1)
+    return "done"
 
 
 @shared_task(name="foreign.mark")

@@ -1,0 +1,124 @@
+"""What people do with sources and items. Admin and API call these; each change leaves an audit row."""
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
+from django.utils import timezone
+
+from jobs import audit
+from jobs.definitions import enqueue, get_job
+from jobs.models import JobRun
+from publishing.models import FeedItem, Source
+from publishing.models.item import FeedItemQuerySet
+
+#: What a tombstone does not keep.
+_EMPTY = {
+    "title": "", "author": "", "summary_html": "", "content_html": "", "categories": [], "enclosures": [],
+}  # fmt: skip
+
+
+@transaction.atomic
+def save(source: Source, *, by: AbstractBaseUser | None) -> None:
+    """Check and save a new or edited source; raises Django's ValidationError.
+
+    A new address is a new beginning: validators, failures and sightings of redirects belonged to the old one.
+    """
+    source.full_clean()
+    before = Source.objects.select_for_update().filter(pk=source.pk).values("kind", "url").first()
+    if before is not None and (before["kind"], before["url"]) != (source.kind, source.url):
+        _begin_again(source)
+    source.save()
+    if before is None:
+        audit.record(by, source, f"Made source {source.name}.", action=audit.ADDITION)
+    else:
+        audit.record(by, source, f"Changed source {source.name}.")
+
+
+@transaction.atomic
+def delete(source: Source, *, by: AbstractBaseUser | None) -> None:
+    """Delete a source and its items."""
+    audit.record(by, source, f"Deleted source {source.name} and its items.", action=audit.DELETION)
+    source.delete()
+
+
+@transaction.atomic
+def poll(
+    source: Source, *, by: AbstractBaseUser | None, trigger: JobRun.Trigger, force: bool = False
+) -> JobRun:
+    """Queue a run that polls the source now."""
+    audit.record(by, source, "Asked for a poll" + (" of everything." if force else "."))
+    parameters = {"source_id": source.pk, "force": force}
+    return enqueue(get_job("publishing.monitor_feed"), parameters, trigger=trigger, requested_by=by)
+
+
+@transaction.atomic
+def test(source: Source, *, by: AbstractBaseUser | None, trigger: JobRun.Trigger) -> JobRun:
+    """Queue a run that fetches the source and shows what it gives, without storing anything."""
+    audit.record(by, source, "Asked for a test.")
+    parameters = {"source_id": source.pk}
+    return enqueue(get_job("publishing.test_source"), parameters, trigger=trigger, requested_by=by)
+
+
+@transaction.atomic
+def enable(source: Source, *, by: AbstractBaseUser | None) -> None:
+    """Poll the source by itself again, also one that was gone or given up on; it is due at once."""
+    source = _locked(source)
+    source.is_enabled = True
+    source.gone_at = None
+    source.consecutive_failures = 0
+    source.consecutive_parse_failures = 0
+    source.next_poll_at = timezone.now()
+    source.save()
+    audit.record(by, source, "Enabled.")
+
+
+@transaction.atomic
+def disable(source: Source, *, by: AbstractBaseUser | None) -> None:
+    """Leave the source alone until somebody enables it."""
+    Source.objects.filter(pk=source.pk).update(is_enabled=False)
+    audit.record(by, source, "Disabled.")
+
+
+@transaction.atomic
+def reset(source: Source, *, by: AbstractBaseUser | None) -> int:
+    """Forget everything the source ever gave, tombstones too; the next poll is like its first. Gives the number of items."""
+    source = _locked(source)
+    _, deleted = source.items.all().delete()
+    forgotten = deleted.get("publishing.FeedItem", 0)
+    _begin_again(source)
+    source.save()
+    audit.record(by, source, f"Reset; {forgotten} items forgotten.")
+    return forgotten
+
+
+@transaction.atomic
+def replay(items: FeedItemQuerySet, *, by: AbstractBaseUser | None) -> int:
+    """Put items back to be used again, those that were removed left out; gives how many."""
+    used = items.kept().filter(state__in=FeedItem.State.ended())
+    chosen = list(used.select_for_update(of=("self",)))
+    ids = [item.pk for item in chosen]
+    FeedItem.objects.filter(pk__in=ids).update(state=FeedItem.State.SEEN, state_reason="")
+    for item in chosen:
+        audit.record(by, item, "Put back to be used again.")
+    return len(chosen)
+
+
+@transaction.atomic
+def remove(items: FeedItemQuerySet, *, by: AbstractBaseUser | None) -> int:
+    """Remove items for good: a tombstone without text stays, so that no poll brings them back. Gives how many."""
+    chosen = list(items.kept().select_for_update(of=("self",)))
+    FeedItem.objects.filter(pk__in=[item.pk for item in chosen]).update(removed_at=timezone.now(), **_EMPTY)
+    for item in chosen:
+        audit.record(by, item, "Removed.")
+    return len(chosen)
+
+
+def _locked(source: Source) -> Source:
+    return Source.objects.select_for_update().get(pk=source.pk)
+
+
+def _begin_again(source: Source) -> None:
+    source.etag = source.last_modified = source.body_hash = ""
+    source.last_error = source.redirect_url = ""
+    source.last_status = source.last_success_at = source.gone_at = source.redirect_first_seen_at = None
+    source.consecutive_failures = source.consecutive_parse_failures = source.redirect_sightings = 0
+    source.next_poll_at = timezone.now()

@@ -1,0 +1,135 @@
+"""What a poll leaves behind: items, validators, health and the next time, in one transaction."""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from django.db import transaction
+
+from jobs.outbound import redact
+from publishing.errors import SourceError, SourceGone, SourceUnavailable, SourceUnreadable
+from publishing.models import Source
+from publishing.polling import cadence, items, pace
+from publishing.sources import Fetched, FetchRequest
+
+logger = logging.getLogger(__name__)
+
+#: A permanent redirect is believed after so many polls over so long a time: misconfigured servers come and go.
+REDIRECT_SIGHTINGS = 5
+REDIRECT_STABLE_FOR = timedelta(days=3)
+
+Outcome = Literal["changed", "unchanged", "discarded"]
+
+
+@dataclass(frozen=True)
+class PollResult:
+    """How polling one source went."""
+
+    source_id: int
+    name: str
+    outcome: Outcome
+    new: int = 0
+    updated: int = 0
+    skipped: int = 0
+    next_poll_at: datetime | None = None
+    notes: tuple[str, ...] = ()
+
+
+@transaction.atomic
+def record_success(source_id: int, request: FetchRequest, fetched: Fetched, *, now: datetime) -> PollResult:
+    """Store what came back. Items and validators are committed together: no crash can lose an item."""
+    source = _locked(source_id)
+    if source is None or source.url != request.url:
+        note = "The source was changed while it was read; what came back is not used."
+        return PollResult(source_id, source.name if source else "", "discarded", notes=(note,))
+    stored = items.store(source, fetched.items, now=now)
+    moved = _follow_redirect(source, fetched.permanent_url, now)
+    notes = (*fetched.notes, moved) if moved else fetched.notes
+    source.etag = fetched.etag
+    source.last_modified = fetched.last_modified
+    source.body_hash = fetched.body_hash
+    source.language = source.language or fetched.language
+    source.last_success_at = now
+    source.last_status = fetched.status
+    source.last_error = ""
+    source.consecutive_failures = 0
+    source.consecutive_parse_failures = 0
+    source.gone_at = None
+    if stored.new or stored.updated:
+        source.last_changed_at = now
+    source.next_poll_at = now + cadence.after_success(
+        weekly_items=items.weekly_count(source, now=now),
+        quiet_for=fetched.quiet_for,
+        shortest=source.min_interval,
+        longest=source.max_interval,
+    )
+    source.save()
+    return PollResult(
+        source_id,
+        source.name,
+        "changed" if stored.new or stored.updated or stored.skipped else "unchanged",
+        new=stored.new,
+        updated=stored.updated,
+        skipped=stored.skipped,
+        next_poll_at=source.next_poll_at,
+        notes=notes,
+    )
+
+
+@transaction.atomic
+def record_failure(source_id: int, request: FetchRequest, error: SourceError, *, now: datetime) -> None:
+    """Note that a poll did not work, and wait longer each time."""
+    if isinstance(error, SourceUnavailable) and error.is_host_busy:
+        host = pace.host_of(request.url)
+        pace.hold(host, now=now, seconds=error.retry_after, reason=f"status {error.status}")
+    source = _locked(source_id)
+    if source is None or source.url != request.url:
+        return
+    source.last_error = str(error)
+    source.last_status = error.status
+    source.consecutive_failures += 1
+    source.consecutive_parse_failures += isinstance(error, SourceUnreadable)
+    if isinstance(error, SourceGone):
+        source.gone_at = now
+    source.next_poll_at = now + cadence.after_failure(
+        failures=source.consecutive_failures,
+        retry_after=error.retry_after if isinstance(error, SourceUnavailable) else None,
+        shortest=source.min_interval,
+        longest=source.max_interval,
+    )
+    source.save()
+
+
+def postpone(source_id: int, *, until: datetime) -> None:
+    """Leave a source for later without counting it as a failure."""
+    Source.objects.filter(pk=source_id).update(next_poll_at=until)
+
+
+def _locked(source_id: int) -> Source | None:
+    return Source.objects.select_for_update().filter(pk=source_id).first()
+
+
+def _follow_redirect(source: Source, target: str | None, now: datetime) -> str:
+    """Count how often a permanent redirect was seen and rewrite the address once it is believed; says what it did."""
+    if target is None or target == source.url or len(target) > 2000:
+        _forget_redirect(source)
+        return ""
+    if source.redirect_url != target or source.redirect_first_seen_at is None:
+        source.redirect_url, source.redirect_first_seen_at, source.redirect_sightings = target, now, 0
+    source.redirect_sightings += 1
+    if (
+        source.redirect_sightings < REDIRECT_SIGHTINGS
+        or now - source.redirect_first_seen_at < REDIRECT_STABLE_FOR
+    ):
+        return ""
+    if Source.objects.filter(kind=source.kind, url=target).exclude(pk=source.pk).exists():
+        return f"The source has moved to {redact(target)}, which another source reads already."
+    logger.info("Source %s has moved from %s to %s", source.pk, redact(source.url), redact(target))
+    source.url = target
+    _forget_redirect(source)
+    return f"The source has moved to {redact(target)}; its address was changed."
+
+
+def _forget_redirect(source: Source) -> None:
+    source.redirect_url, source.redirect_first_seen_at, source.redirect_sightings = "", None, 0

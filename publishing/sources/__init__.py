@@ -1,0 +1,16 @@
+"""Kinds of sources. One more kind is one more module here; see `docs/add-a-source.md`."""
+
+from publishing.sources.base import Fetched, FetchRequest, Options, SourceAdapter
+from publishing.sources.registry import choices, get, kinds, load, register
+
+__all__ = [
+    "FetchRequest",
+    "Fetched",
+    "Options",
+    "SourceAdapter",
+    "choices",
+    "get",
+    "kinds",
+    "load",
+    "register",
+]

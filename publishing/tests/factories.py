@@ -1,0 +1,56 @@
+"""Minimal, valid objects for tests."""
+
+from itertools import count
+from typing import Any
+from uuid import uuid4
+
+from pytest_httpserver import HTTPServer
+
+from jobs.context import ActiveRun
+from publishing.models import FeedItem, Source
+
+_numbers = count(1)
+
+
+def make_source(**fields: Any) -> Source:
+    number = next(_numbers)
+    return Source.objects.create(
+        **{"name": f"Source {number}", "url": f"http://feeds.example/{number}.xml", **fields}
+    )
+
+
+def make_item(source: Source, **fields: Any) -> FeedItem:
+    number = next(_numbers)
+    return FeedItem.objects.create(
+        **{
+            "source": source,
+            "identity": f"guid:{number}",
+            "fingerprint": str(number),
+            "title": f"Item {number}",
+            "url": f"http://feeds.example/items/{number}",
+            **fields,
+        }
+    )
+
+
+def make_run() -> ActiveRun:
+    return ActiveRun(uuid4(), attempt=1)
+
+
+def rss(*items: str, channel: str = "<title>News</title>") -> bytes:
+    """An RSS document; an item is what stands between its tags."""
+    body = "".join(f"<item>{item}</item>" for item in items)
+    return f'<?xml version="1.0"?><rss version="2.0"><channel>{channel}{body}</channel></rss>'.encode()
+
+
+def entry(number: int, title: str = "", text: str = "") -> str:
+    """An RSS item's inside, with an id of its own."""
+    return (
+        f"<guid isPermaLink='false'>id-{number}</guid><title>{title or f'Item {number}'}</title>"
+        f"<link>http://feeds.example/items/{number}</link><description>{text or 'Text'}</description>"
+    )
+
+
+def allow(settings: Any, *servers: HTTPServer) -> None:
+    """Let these local servers through the guard, by exact host and port."""
+    settings.OUTBOUND_ALLOWED_HOSTS = [f"{server.host}:{server.port}" for server in servers]

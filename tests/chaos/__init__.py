@@ -1,0 +1,1 @@
+"""Real workers, schedulers and servers, killed at bad moments."""

@@ -1,0 +1,273 @@
+"""A whole installation for one chaos test after the other: servers, workers and schedulers that may be killed."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import psutil
+from celery import current_app
+from django.core.management import call_command
+from django.db import Error, connection
+from django_celery_beat.models import PeriodicTask
+from django_celery_results.models import TaskResult
+from kombu import pools
+
+from config import env
+from jobs.models import JobRun, ProcessHeartbeat
+from tests.jobs_for_tests.models import Mark
+from tests.servers import PrivateStack
+
+T = TypeVar("T")
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+#: Quick reactions, so that tests need not wait long for a lease to run out.
+TIMING = {
+    "JOBS_LEASE_SECONDS": "2",
+    "JOBS_HEARTBEAT_SECONDS": "0.4",
+    "JOBS_TICK_SECONDS": "0.25",
+    "JOBS_REPUBLISH_SECONDS": "1",
+    "JOBS_CANCEL_GRACE_SECONDS": "1",
+}
+PATIENCE_SECONDS = 40.0
+
+
+class World:
+    """Servers of its own; workers and schedulers live on from test to test until one kills them."""
+
+    def __init__(self, stack: PrivateStack, folder: Path) -> None:
+        self.stack = stack
+        self._folder = folder
+        self._started = 0
+        self._workers: list[Worker] = []
+        self._beats: list[subprocess.Popen[bytes]] = []
+
+    # Processes
+
+    def worker(self) -> "Worker":
+        """A living worker with two child processes."""
+        self._workers = [worker for worker in self._workers if worker.process.poll() is None]
+        return self._workers[0] if self._workers else self.new_worker()
+
+    def new_worker(self) -> "Worker":
+        """One more worker."""
+        name = f"w{self._started}@chaos"
+        options = ["-c", "2", "-n", name, "--without-gossip", "--without-mingle", "-l", "INFO"]
+        worker = Worker(name, self._celery("worker", *options, log=name))
+        self._workers.append(worker)
+        eventually(
+            lambda: ProcessHeartbeat.objects.filter(kind=ProcessHeartbeat.Kind.WORKER, name=name).exists(),
+            f"{name} is ready",
+        )
+        return worker
+
+    def beat(self) -> subprocess.Popen[bytes]:
+        """A living scheduler."""
+        self._beats = [beat for beat in self._beats if beat.poll() is None]
+        return self._beats[0] if self._beats else self.new_beat()
+
+    def new_beat(self, *, crash_at: str = "") -> subprocess.Popen[bytes]:
+        """One more scheduler; with `crash_at` one that kills itself there (`tests.chaos.crashing`)."""
+        options = ["-S", "tests.chaos.crashing:CrashingScheduler"] if crash_at else []
+        log = f"beat{self._started}"
+        beat = self._celery("beat", "-l", "INFO", *options, log=log, CHAOS_CRASH_AT=crash_at)
+        self._beats.append(beat)
+        if not crash_at:
+            eventually(
+                lambda: ProcessHeartbeat.objects.filter(
+                    kind=ProcessHeartbeat.Kind.BEAT, name__endswith=f":{beat.pid}"
+                ).exists(),
+                "the scheduler ticks",
+            )
+        return beat
+
+    def stop_beats(self) -> None:
+        """Kill every scheduler."""
+        for beat in self._beats:
+            kill_group(beat)
+        self._beats.clear()
+
+    def stop_workers(self) -> None:
+        """Kill every worker with its children."""
+        for worker in self._workers:
+            kill_group(worker.process)
+        self._workers.clear()
+
+    def _celery(self, *arguments: str, log: str, **environment: str) -> subprocess.Popen[bytes]:
+        self._started += 1
+        with (self._folder / f"{log}.log").open("wb") as output:
+            return subprocess.Popen(
+                [sys.executable, "-m", "celery", "-A", "config", *arguments],
+                cwd=ROOT,
+                env=os.environ | environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    # Servers
+
+    def restart_database(self, *, kill: bool = False) -> None:
+        """Every connection breaks, also ours."""
+        self.stack.kill_database() if kill else self.stack.stop_database()
+        connection.close()
+        self.stack.start_database()
+
+    # What tests look at
+
+    def settled(self, *, timeout: float = PATIENCE_SECONDS) -> list[JobRun]:
+        """Every run, once all have ended."""
+        eventually(
+            lambda: not JobRun.objects.active().exists(),
+            "every run has ended",
+            timeout=timeout,
+            tell=self.tell,
+        )
+        return list(JobRun.objects.order_by("id"))
+
+    def until_marked(self, run: JobRun, what: str = "begin", *, attempt: int = 1) -> None:
+        """Wait until the body of a run has left a mark."""
+        marks = Mark.objects.filter(run_id=str(run.id), what=what, attempt=attempt)
+        eventually(marks.exists, f"attempt {attempt} has left the mark {what}", tell=self.tell)
+
+    def tell(self) -> str:
+        """What the ledger and the logs say, for the message of a failed test."""
+        runs = [
+            f"{run.id} {run.job} {run.status} attempt {run.attempt} {run.worker} {run.reason}"
+            for run in JobRun.objects.order_by("id")
+        ]
+        logs = [f"== {path.name}\n{path.read_text()[-3000:]}" for path in sorted(self._folder.glob("*.log"))]
+        return "\n".join([*runs, *logs])
+
+    def forget(self) -> None:
+        """Delete what the test before has left; its processes are idle or dead by now."""
+        self.stack.start_database()
+        self.stack.start_broker()
+        PeriodicTask.objects.all().delete()
+        JobRun.objects.all().delete()
+        Mark.objects.all().delete()
+        TaskResult.objects.all().delete()
+
+
+class Worker:
+    """A Celery worker: its main process and its children."""
+
+    def __init__(self, name: str, process: subprocess.Popen[bytes]) -> None:
+        self.name = name
+        self.process = process
+
+    def kill_main(self) -> None:
+        """kill -9 of the main process alone; Linux ends its children with it."""
+        self.process.kill()
+        self.process.wait()
+
+    def kill_child_of(self, run: JobRun) -> None:
+        """kill -9 of the child process that executes a run."""
+        pid = JobRun.objects.values_list("worker_pid", flat=True).get(pk=run.pk)
+        assert pid in {child.pid for child in psutil.Process(self.process.pid).children(recursive=True)}
+        os.kill(pid or 0, signal.SIGKILL)
+
+    def kill(self) -> None:
+        """kill -9 of all its processes."""
+        kill_group(self.process)
+
+
+def kill_group(process: subprocess.Popen[bytes]) -> None:
+    """kill -9 of a process that we started as the leader of its group, and of everything in the group."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def eventually(
+    condition: Callable[[], T | None],
+    what: str,
+    *,
+    timeout: float = PATIENCE_SECONDS,
+    tell: Callable[[], str] = lambda: "",
+) -> T:
+    """The condition's first true value; fails the test when there is none in time. Database outages are waited out."""
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            value = condition()
+        except Error:
+            connection.close()
+            value = None
+        if value:
+            return value
+        assert time.monotonic() < deadline, f"Not within {timeout:g} s: {what}\n{tell()}"
+        time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def new_world(folder: Path) -> Iterator[World]:
+    """Start the servers and create the tables; stop whatever runs at the end."""
+    with PrivateStack() as stack:
+        world = World(stack, folder)
+        with inside(world):
+            call_command("migrate", verbosity=0)
+        try:
+            yield world
+        finally:
+            world.stop_beats()
+            world.stop_workers()
+
+
+@contextlib.contextmanager
+def inside(world: World) -> Iterator[None]:
+    """Django and Celery of this process use the world's servers while the block runs."""
+    environment = {
+        "DATABASE_URL": world.stack.database_url,
+        "BROKER_URL": world.stack.broker_url,
+        "CELERY_BROKER_URL": world.stack.broker_url,
+        **TIMING,
+    }
+    with _environment(environment), _database(world.stack.database_url), _broker():
+        yield
+
+
+@contextlib.contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in [*values, "PYTEST_XDIST_WORKER"]}
+    os.environ.pop("PYTEST_XDIST_WORKER", None)
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@contextlib.contextmanager
+def _database(url: str) -> Iterator[None]:
+    connection.close()
+    before = dict(connection.settings_dict)
+    connection.settings_dict.update(env.database(url))
+    try:
+        yield
+    finally:
+        connection.close()
+        connection.settings_dict.update(before)
+
+
+@contextlib.contextmanager
+def _broker() -> Iterator[None]:
+    def forget_connections() -> None:
+        pools.reset()
+        current_app._pool = None  # type: ignore[attr-defined]  # missing in the stubs
+        current_app.amqp._producer_pool = None  # type: ignore[attr-defined]
+
+    forget_connections()
+    try:
+        yield
+    finally:
+        forget_connections()

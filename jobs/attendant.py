@@ -4,6 +4,7 @@ It renews leases, writes progress and logs over its own database connection, lea
 them: first the flag that the body's progress calls see, then an interrupt raised in the body, then SIGKILL.
 """
 
+import contextlib
 import logging
 import os
 import signal
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 
 from django.conf import settings
-from django.db import Error, connection
+from django.db import Error, connection, transaction
 
 from jobs import ledger
 from jobs.context import ActiveRun
@@ -120,8 +121,10 @@ class Attendant:
         run = watch.run
         progress, lines = run.drain()
         try:
-            ledger.write_logs(run.id, run.attempt, lines)
-            wants_cancel = ledger.renew(run.id, run.attempt, progress)
+            # Together, so that lines are not written again when the second fails.
+            with transaction.atomic() if lines else contextlib.nullcontext():
+                ledger.write_logs(run.id, run.attempt, lines)
+                wants_cancel = ledger.renew(run.id, run.attempt, progress)
         except Error:
             run.undrain(lines)
             raise

@@ -16,6 +16,9 @@ from jobs.storable import clean_text
 
 T = TypeVar("T")
 
+#: The largest number of units that the ledger can hold.
+_LARGEST = 2**63 - 1
+
 
 class ActiveRun:
     """The running attempt of a run, handed to the job's body as its first argument.
@@ -67,8 +70,9 @@ class ActiveRun:
             self.report(done, total, text)
 
     def report(self, current: int, total: int | None = None, text: str | None = None) -> None:
-        """Say how many units of the current step are done, of how many."""
-        share = min(current / total, 1.0) if total else 0.0
+        """Say how many units of the current step are done, of how many. Raises ValueError for what is no number."""
+        current, total = _count(current), None if total is None else _count(total)
+        share = min(max(current / total, 0.0), 1.0) if total else 0.0
         with self._lock:
             percent = self._percent(share)
             self._progress = Progress(
@@ -157,3 +161,7 @@ class ActiveRun:
             return 100 * share
         current = self._steps.get(self._step or "", 0.0)
         return 100 * min((self._done_weight + current * share) / weight, 1.0)
+
+
+def _count(number: int) -> int:
+    return max(min(int(number), _LARGEST), -_LARGEST)

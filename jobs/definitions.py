@@ -18,17 +18,41 @@ from typing import Any, ClassVar, Concatenate, Generic, ParamSpec, TypeVar
 
 from celery import shared_task
 from django.contrib.auth.models import AbstractBaseUser
+from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
+from django.core.exceptions import ValidationError as RefusedByModel
+from django.db import InterfaceError, OperationalError
+from django.http import Http404
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from jobs import ledger, outbox
 from jobs.context import ActiveRun
-from jobs.errors import IllegalState, InvalidParameters, TransientError, UnknownJob
+from jobs.errors import (
+    IllegalState,
+    InvalidParameters,
+    JobsError,
+    PermanentError,
+    TransientError,
+    UnknownJob,
+)
 from jobs.ledger import NewRun
 from jobs.models import JobRun
 from jobs.storable import clean_json, clean_text
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+#: The same again would only fail again, whatever a job's `retry_on` says.
+_NEVER_TRIED_AGAIN = (
+    PermanentError,
+    JobsError,
+    RefusedByModel,
+    ValidationError,
+    ObjectDoesNotExist,
+    Http404,
+    PermissionDenied,
+    PermissionError,
+    FileNotFoundError,
+)
 
 _NAME = re.compile(r"[a-z][a-z0-9]*\.[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
@@ -47,14 +71,16 @@ class RetryPolicy:
     base_seconds: float = 60
     #: Upper bound of every delay, in seconds.
     cap_seconds: float = 3600
-    #: Errors worth another attempt, beside `TransientError` and its subclasses.
+    #: Errors worth another attempt, beside `TransientError`, a database that is away, and their subclasses.
     retry_on: tuple[type[Exception], ...] = ()
     #: Whether a run whose worker died is made again. False for work that must not be repeated blindly.
     retry_lost: bool = True
 
     def is_transient(self, error: BaseException) -> bool:
-        """Whether another attempt may help."""
-        return isinstance(error, (TransientError, *self.retry_on))
+        """Whether another attempt may help. Wrong input, missing things and missing rights never get another."""
+        if isinstance(error, _NEVER_TRIED_AGAIN):
+            return False
+        return isinstance(error, (TransientError, OperationalError, InterfaceError, *self.retry_on))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -57,8 +57,16 @@ class RunLost(TransientError):
     """The worker fell silent: its lease ran out before the run ended."""
 
 
-class RunInterrupted(BaseException):
-    """Raised inside a job's body to end it. Not an `Exception`, so that blanket handlers let it pass."""
+class RunExpired(PermanentError):
+    """The run was begun and lost or failed, and expired before another attempt."""
+
+
+class RunInterrupted(KeyboardInterrupt):
+    """Raised inside a job's body to end it. Not an `Exception`, so that blanket handlers let it pass.
+
+    Like Ctrl-C, and one of its kind: libraries that wait for something tidy up for it. psycopg, for one, cancels
+    the statement that runs; else the server would go on with it, and keep its locks.
+    """
 
 
 class RunCancelled(RunInterrupted):

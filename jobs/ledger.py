@@ -22,6 +22,7 @@ from psycopg.types.json import Jsonb
 from jobs import audit
 from jobs.errors import IllegalState, RunNotFound
 from jobs.models import JobRun, RunLog
+from jobs.storable import clean_json
 
 Status = JobRun.Status
 
@@ -81,6 +82,14 @@ class LogLine:
     at: datetime
     level: int
     message: str
+
+
+def run_id_of(task_id: str) -> uuid.UUID:
+    """The id of the run behind a Celery task id: the same, or one derived from it when it is no UUID."""
+    try:
+        return uuid.UUID(task_id)
+    except ValueError:
+        return uuid.uuid5(uuid.NAMESPACE_OID, task_id)
 
 
 def insert(new: NewRun) -> tuple[JobRun, bool]:
@@ -228,7 +237,7 @@ WITH ended AS (
         next_attempt_at = NULL, result = %(result)s, progress = COALESCE(%(progress)s, progress),
         error_type = %(error_type)s, error_message = %(error_message)s,
         error_fingerprint = %(error_fingerprint)s, traceback = %(traceback)s
-    WHERE id = %(id)s AND {condition}
+    WHERE {condition}
     RETURNING id, job, args, parameters, worker, queued_at, started_at, finished_at, schedule_id
 )
 INSERT INTO django_celery_results_taskresult (
@@ -244,26 +253,23 @@ SET status = EXCLUDED.status, result = EXCLUDED.result, worker = EXCLUDED.worker
     date_started = EXCLUDED.date_started, date_done = EXCLUDED.date_done
 RETURNING task_id
 """
-_END_ATTEMPT = _END.format(condition="attempt = %(attempt)s AND status = 'running'")
+_END_ATTEMPT = _END.format(condition="id = %(id)s AND attempt = %(attempt)s AND status = 'running'")
 _END_STOPPING = _END.format(
-    condition="attempt = %(attempt)s AND status = 'running' AND cancel_requested_at IS NOT NULL"
+    condition="id = %(id)s AND attempt = %(attempt)s AND status = 'running' AND cancel_requested_at IS NOT NULL"
 )
-_END_WAITING = _END.format(condition="status IN ('queued', 'retrying')")
+_END_WAITING = _END.format(condition="id = %(id)s AND status IN ('queued', 'retrying')")
+_END_EXPIRED = _END.format(
+    condition="status = 'queued' AND expires_at <= clock_timestamp() AND (attempt > 0) = %(has_begun)s"
+)
 
 
-def _end(statement: str, run_id: uuid.UUID, outcome: Outcome, **condition: int) -> bool:
+def _end(statement: str, outcome: Outcome, **condition: uuid.UUID | int) -> int:
+    """Write an outcome to the runs that meet the statement's condition; returns how many."""
     if outcome.status in (Status.SUCCEEDED, Status.PARTIAL):
         celery_result = json.dumps(outcome.result)
     else:
-        celery_result = json.dumps(
-            {
-                "exc_type": outcome.error_type.rpartition(".")[2] or "TaskRevokedError",
-                "exc_message": [outcome.error_message or outcome.reason],
-                "exc_module": outcome.error_type.rpartition(".")[0] or "celery.exceptions",
-            }
-        )
+        celery_result = json.dumps(celery_error(outcome.error_type, outcome.error_message or outcome.reason))
     parameters: dict[str, Any] = {
-        "id": run_id,
         "status": outcome.status.value,
         "celery_status": outcome.status.celery_state,
         "reason": outcome.reason[:300],
@@ -278,12 +284,23 @@ def _end(statement: str, run_id: uuid.UUID, outcome: Outcome, **condition: int) 
     }
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
-        return cursor.fetchone() is not None
+        return int(cursor.rowcount)
+
+
+def celery_error(error_type: str, message: str) -> dict[str, Any]:
+    """An error as Celery's result backends store it; without a type, that of a revoked task."""
+    module, _, name = (error_type or "celery.exceptions.TaskRevokedError").rpartition(".")
+    return {"exc_type": name, "exc_message": [message], "exc_module": module}
+
+
+def end_expired(outcome: Outcome, *, has_begun: bool) -> int:
+    """End the queued runs whose time is over, those that were begun once or those that never were."""
+    return _end(_END_EXPIRED, outcome, has_begun=has_begun)
 
 
 def finish(run_id: uuid.UUID, attempt: int, outcome: Outcome) -> bool:
     """Record how an attempt ended; False when it is superseded and its outcome does not count."""
-    return _end(_END_ATTEMPT, run_id, outcome, attempt=attempt)
+    return bool(_end(_END_ATTEMPT, outcome, id=run_id, attempt=attempt))
 
 
 _RETRY = """
@@ -317,7 +334,7 @@ def retry_later(run_id: uuid.UUID, attempt: int, outcome: Outcome, *, delay_seco
     cancelled = replace(
         outcome, status=Status.CANCELLED, reason="Cancelled while running: it failed and is not tried again."
     )
-    return _end(_END_STOPPING, run_id, cancelled, attempt=attempt)
+    return bool(_end(_END_STOPPING, cancelled, id=run_id, attempt=attempt))
 
 
 _REQUEST_CANCEL = """
@@ -337,7 +354,7 @@ def cancel(run_id: uuid.UUID, *, by: AbstractBaseUser | None) -> JobRun:
     outcome = Outcome(status=Status.CANCELLED, reason=f"Cancelled by {who} before it started.")
     with transaction.atomic():
         # A run that is neither waiting nor running may have moved from one to the other between two statements.
-        while not (_end(_END_WAITING, run_id, outcome) or _ask_to_stop(run_id, by)):
+        while not (_end(_END_WAITING, outcome, id=run_id) or _ask_to_stop(run_id, by)):
             run = get(run_id)
             if not run.is_active:
                 raise IllegalState(f"The run has already ended: {run.get_status_display().lower()}.")
@@ -354,6 +371,21 @@ def _ask_to_stop(run_id: uuid.UUID, by: AbstractBaseUser | None) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(_REQUEST_CANCEL, [by.pk if by else None, run_id])
         return bool(cursor.rowcount)
+
+
+def revoke(run_id: uuid.UUID) -> bool:
+    """Cancel a waiting run whose message a worker threw away, told so by Celery's remote control."""
+    outcome = Outcome(status=Status.CANCELLED, reason="Revoked with Celery's remote control.")
+    return bool(_end(_END_WAITING, outcome, id=run_id))
+
+
+def change_arguments(
+    run_id: uuid.UUID, attempt: int, args: Sequence[Any], parameters: Mapping[str, Any]
+) -> None:
+    """What the next attempt is called with, for Celery tasks that retry themselves with other arguments."""
+    JobRun.objects.filter(pk=run_id, attempt=attempt, status=Status.RUNNING).update(
+        args=clean_json(list(args)), parameters=clean_json(dict(parameters))
+    )
 
 
 def get(run_id: uuid.UUID) -> JobRun:

@@ -112,7 +112,7 @@ GROUP BY queue
 
 _TAKE = """
 UPDATE jobs_jobrun r
-SET published_at = clock_timestamp(), publish_count = publish_count + 1
+SET published_at = clock_timestamp(), publish_count = LEAST(publish_count, 1000) + 1
 FROM (
     SELECT id FROM jobs_jobrun
     WHERE status = 'queued' AND (

@@ -24,12 +24,6 @@ UPDATE jobs_jobrun SET status = 'queued', next_attempt_at = NULL, published_at =
 WHERE status = 'retrying' AND next_attempt_at <= clock_timestamp()
 """
 
-_EXPIRE = """
-UPDATE jobs_jobrun
-SET status = 'missed', finished_at = clock_timestamp(), reason = 'No worker took it before it expired.'
-WHERE status = 'queued' AND expires_at <= clock_timestamp()
-"""
-
 _REQUEUE = """
 UPDATE jobs_jobrun
 SET status = 'queued', published_at = NULL, publish_count = 0, lease_expires_at = NULL
@@ -45,10 +39,17 @@ def promote_retries() -> int:
 
 
 def expire_waiting() -> int:
-    """End the runs that no worker took in time."""
-    with connection.cursor() as cursor:
-        cursor.execute(_EXPIRE)
-        return int(cursor.rowcount)
+    """End the runs that no worker took in time; returns how many."""
+    return ledger.end_expired(
+        Outcome(status=Status.MISSED, reason="No worker took it before it expired."), has_begun=False
+    ) + ledger.end_expired(
+        Outcome(
+            status=Status.FAILED,
+            reason="It expired before another attempt was made.",
+            error_type="jobs.errors.RunExpired",
+        ),
+        has_begun=True,
+    )
 
 
 def recover_lost() -> int:
@@ -66,14 +67,17 @@ def recover_lost() -> int:
     return len(lost)
 
 
-def settle_dead_attempt(run_id: uuid.UUID, *, worker: str, error: Any, state: str) -> None:
-    """Record what a worker's main process knows of an attempt whose child process is gone.
+def settle_dead_attempt(run_id: uuid.UUID, *, worker: str, pid: int, error: Any, state: str) -> None:
+    """Record what a worker's main process knows of an attempt whose child process is gone, or about to be killed.
 
-    The condition is that this very worker still holds the run: after a recorded outcome nothing happens.
+    The condition is that this very process still holds the run: after a recorded outcome, or when the run was
+    given to another process since, nothing happens.
     """
     with transaction.atomic():
         run = (
-            JobRun.objects.select_for_update().filter(pk=run_id, status=Status.RUNNING, worker=worker).first()
+            JobRun.objects.select_for_update()
+            .filter(pk=run_id, status=Status.RUNNING, worker=worker, worker_pid=pid)
+            .first()
         )
         if run is None:
             return

@@ -1,6 +1,8 @@
 """What a worker does with a message: claim the run, execute its body, record how it ended."""
 
+import contextlib
 import hashlib
+import itertools
 import logging
 import os
 import random
@@ -16,8 +18,9 @@ from billiard.exceptions import SoftTimeLimitExceeded
 from celery.app.task import Task
 from celery.exceptions import Ignore, Retry
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection
+from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
+from psycopg.pq import TransactionStatus
 from pydantic_core import to_jsonable_python
 
 from jobs import ledger
@@ -25,7 +28,7 @@ from jobs.attendant import attendant
 from jobs.context import ActiveRun
 from jobs.definitions import AnyJob, RetryPolicy, find_job
 from jobs.errors import InvalidParameters, PermanentError, RunCancelled, RunInterrupted, TransientError
-from jobs.ledger import Claim, NewRun, Outcome
+from jobs.ledger import Claim, NewRun, Outcome, run_id_of
 from jobs.models import JobRun
 from jobs.outbox import HEADER
 from jobs.runlogs import current_run
@@ -34,6 +37,9 @@ from jobs.storable import clean_json, clean_text
 logger = logging.getLogger(__name__)
 
 Status = JobRun.Status
+
+#: Nobody's `Retry-After` puts a run off for longer than a week.
+LONGEST_RETRY_AFTER_SECONDS = 7 * 86_400
 
 #: Celery tasks of other packages: they are made again when their worker dies, and retry by their own rules.
 _FOREIGN_RETRY = RetryPolicy(max_attempts=3)
@@ -57,19 +63,21 @@ def execute(task: Task[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any])
     request = task.request
     request.update(is_attempt=True)  # for jobs.results: the outcome is recorded here, in the child
     job = find_job(task.name)
-    run_id = uuid.UUID(request.id) if _is_uuid(request.id) else None
+    run_id = run_id_of(request.id or "")
     is_ours = getattr(request, HEADER, False)
     if job is None and not is_ours:
         return task.run(*args, **kwargs)  # a Celery task that somebody else sent: not ours to record
     if job is not None and not is_ours:
-        run_id = _adopt(job, run_id, kwargs)
+        _adopt(job, run_id, args, kwargs)
         request.update({HEADER: True})
-    claim = _claim(run_id, request.hostname or "eager") if run_id else None
+    claim = _claim(run_id, request.hostname or "eager")
     if claim is None:
         logger.info(
             "Nothing to do for %s[%s]: it ended, runs elsewhere or never existed.", task.name, request.id
         )
         raise Ignore
+    # For tasks of other packages that retry by Celery's means: it counts as the ledger does.
+    request.update(retries=claim.attempt - 1)
     return _attempt(task, job, claim)
 
 
@@ -93,6 +101,7 @@ def _attempt(task: Task[Any, Any], job: AnyJob | None, claim: Claim) -> Any:
     )
     token = current_run.set(run)
     attendant.watch(run, grace=_grace(job))
+    is_nested = connection.in_atomic_block
     try:
         try:
             try:
@@ -101,10 +110,15 @@ def _attempt(task: Task[Any, Any], job: AnyJob | None, claim: Claim) -> Any:
                 attendant.body_is_over(run)
         except Exception as error:  # noqa: BLE001 - the one place where every error becomes an outcome
             ended = _from_error(error, job.retry if job else _FOREIGN_RETRY, claim, run)
+        except SystemExit as exit_:
+            refusal = RuntimeError(f"The job tried to end its process: exit code {exit_.code}.")
+            ended = _from_error(refusal.with_traceback(exit_.__traceback__), _FOREIGN_RETRY, claim, run)
         except RunInterrupted as interrupt:
             ended = _from_interrupt(interrupt, run)
         else:
             ended = _from_value(value, run)
+        if not is_nested:
+            _end_transaction(run)
         is_recorded = _record(run, ended)
     finally:
         attendant.release(run)
@@ -118,7 +132,13 @@ def _attempt(task: Task[Any, Any], job: AnyJob | None, claim: Claim) -> Any:
 def _body(task: Task[Any, Any], job: AnyJob | None, claim: Claim, run: ActiveRun) -> Callable[[], Any]:
     if job is None:
         return lambda: task.run(*claim.args, **claim.parameters)
-    return lambda: job.function(run, **job.arguments(claim.parameters))
+    return lambda: job.function(run, **_arguments(job, claim))
+
+
+def _arguments(job: AnyJob, claim: Claim) -> dict[str, Any]:
+    if claim.args:
+        raise InvalidParameters({"args": ["A job takes parameters by name only."]})
+    return job.arguments(claim.parameters)
 
 
 def _from_value(value: Any, run: ActiveRun) -> _Ended:
@@ -148,8 +168,7 @@ def _from_error(error: Exception, retry: RetryPolicy, claim: Claim, run: ActiveR
     if isinstance(error, Retry):  # a Celery task of another package has sent itself again
         return _Ended(_failure(error.exc or error, run), error, retry_in=_celery_delay(error))
     outcome = _failure(error, run)
-    is_transient = retry.is_transient(error) or isinstance(error, (OperationalError, InterfaceError))
-    if not is_transient or claim.attempt >= claim.max_attempts:
+    if not retry.is_transient(error) or claim.attempt >= claim.max_attempts:
         return _Ended(outcome, error)
     return _Ended(outcome, error, retry_in=backoff(retry, claim.attempt, getattr(error, "retry_after", None)))
 
@@ -163,9 +182,9 @@ def _from_interrupt(error: RunInterrupted, run: ActiveRun) -> _Ended:
 
 def backoff(retry: RetryPolicy, attempt: int, retry_after: float | None = None) -> float:
     """Seconds before the attempt after `attempt`: exponential with full jitter, `Retry-After` as the floor."""
-    ceiling = min(retry.cap_seconds, retry.base_seconds * 2 ** (attempt - 1))
+    ceiling = min(retry.cap_seconds, retry.base_seconds * 2 ** min(attempt - 1, 50))
     delay = random.uniform(0, ceiling)  # noqa: S311 - spreads load, guards nothing
-    return max(delay, retry_after or 0)
+    return max(delay, min(retry_after or 0, LONGEST_RETRY_AFTER_SECONDS))
 
 
 def fingerprint(error: BaseException) -> str:
@@ -192,24 +211,41 @@ def _failure(error: BaseException, run: ActiveRun) -> Outcome:
     )
 
 
+def _end_transaction(run: ActiveRun) -> None:
+    """Roll back a transaction that the body left open: the outcome would be written into it, and lost with it."""
+    raw = connection.connection
+    if raw is None or raw.closed:
+        return
+    if (
+        connection.in_atomic_block
+        or not raw.autocommit
+        or raw.info.transaction_status != TransactionStatus.IDLE
+    ):
+        run.log("The job left a transaction open: it was rolled back.", level=logging.WARNING)
+        connection.in_atomic_block = False
+        connection.close()
+
+
 def _record(run: ActiveRun, ended: _Ended) -> bool:
     """Write logs and outcome, again and again while the database does not answer; False when superseded."""
-    pause = 0.2
     _, lines = run.drain()
+    pauses = itertools.chain([0.2, 0.5, 1, 2], itertools.repeat(5))
     while True:
+        # The outer one: the soft time limit may come at any moment, also while we wait.
         try:
-            ledger.write_logs(run.id, run.attempt, lines)
-            lines = []
-            if ended.retry_in is None:
-                return ledger.finish(run.id, run.attempt, ended.outcome)
-            return ledger.retry_later(run.id, run.attempt, ended.outcome, delay_seconds=ended.retry_in)
-        except (OperationalError, InterfaceError) as error:
-            logger.warning("Run %s: the outcome waits for the database: %s", run.id, error)
-            connection.close()
-            time.sleep(pause)
-            pause = min(pause * 2, 5)
+            try:
+                ledger.write_logs(run.id, run.attempt, lines)
+                lines = []
+                if ended.retry_in is None:
+                    return ledger.finish(run.id, run.attempt, ended.outcome)
+                return ledger.retry_later(run.id, run.attempt, ended.outcome, delay_seconds=ended.retry_in)
+            except (OperationalError, InterfaceError) as error:
+                logger.warning("Run %s: the outcome waits for the database: %s", run.id, error)
+                connection.close()
+                time.sleep(next(pauses))
         except SoftTimeLimitExceeded:
             logger.info("Run %s: the soft time limit came after its end.", run.id)
+            connection.close()
 
 
 def _answer(task: Task[Any, Any], ended: _Ended) -> Any:
@@ -230,21 +266,23 @@ def _as_exception(error: BaseException | None) -> Exception | None:
     return error if isinstance(error, Exception) else None
 
 
-def _adopt(job: AnyJob, run_id: uuid.UUID | None, kwargs: dict[str, Any]) -> uuid.UUID | None:
+def _adopt(job: AnyJob, run_id: uuid.UUID, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """Give a run to a message that was sent with Celery's own means, so that it is recorded like any other."""
+    if JobRun.objects.filter(pk=run_id).exists():
+        return
     new = NewRun(
         id=run_id,
         job=job.name,
         queue=job.queue,
         trigger=JobRun.Trigger.CODE,
-        parameters=kwargs,
+        parameters=clean_json(kwargs),
+        args=clean_json(list(args)),
         priority=job.priority,
         max_attempts=job.retry.max_attempts,
     )
-    if run_id is not None and JobRun.objects.filter(pk=run_id).exists():
-        return run_id
-    run, _ = ledger.insert(new)
-    return run.id
+    # The message may be delivered twice, at the same moment.
+    with contextlib.suppress(IntegrityError), transaction.atomic():
+        ledger.insert(new)
 
 
 def _grace(job: AnyJob | None) -> float:
@@ -257,11 +295,3 @@ def _celery_delay(error: Retry) -> float:
     if isinstance(error.when, datetime):
         return max((error.when - timezone.now()).total_seconds(), 0)
     return float(error.when or 0)
-
-
-def _is_uuid(text: str | None) -> bool:
-    try:
-        uuid.UUID(text or "")
-    except ValueError:
-        return False
-    return True

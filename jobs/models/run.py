@@ -216,7 +216,7 @@ class JobRun(models.Model):
 
     @property
     def celery_state(self) -> str:
-        """The state under Celery's names: PENDING, STARTED, PROGRESS, RETRY, SUCCESS, FAILURE, REVOKED, IGNORED."""
+        """The state under Celery's names: PENDING, STARTED, PROGRESS, RETRY, SUCCESS, FAILURE, REVOKED."""
         if self.status == JobRun.Status.RUNNING and self.progress > 0:
             return "PROGRESS"
         return JobRun.Status(self.status).celery_state
@@ -236,8 +236,8 @@ _CELERY_STATES = {
     JobRun.Status.PARTIAL: "SUCCESS",
     JobRun.Status.FAILED: "FAILURE",
     JobRun.Status.CANCELLED: "REVOKED",
-    JobRun.Status.SKIPPED: "IGNORED",
-    JobRun.Status.MISSED: "IGNORED",
+    JobRun.Status.SKIPPED: "REVOKED",
+    JobRun.Status.MISSED: "REVOKED",
 }
 
 

@@ -2,6 +2,7 @@
 
 import signal
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -42,7 +43,7 @@ def test_waiting_runs_survive_a_crash_of_the_scheduler_that_looks_after_them(
     world.settled()
     expect_each_ended_once([run], attempts=1)
     past = timezone.now() - timedelta(seconds=60)
-    waiting = {
+    states: dict[str, dict[str, Any]] = {
         "after_promoting_retries": {"status": Status.RETRYING, "next_attempt_at": past},
         "between_marking_and_sending_again": {"status": Status.QUEUED, "published_at": None},
         "recovering_a_lost_run": {
@@ -52,7 +53,7 @@ def test_waiting_runs_survive_a_crash_of_the_scheduler_that_looks_after_them(
             "lease_expires_at": past,
             "max_attempts": 3,
         },
-    }[point]
+    }
     runs = [
         JobRun.objects.create(
             job="testing.count_slowly",
@@ -60,7 +61,7 @@ def test_waiting_runs_survive_a_crash_of_the_scheduler_that_looks_after_them(
             trigger=JobRun.Trigger.CODE,
             parameters={"until": 1},
             queued_at=past,
-            **waiting,
+            **states[point],
         )
         for _ in range(3)
     ]

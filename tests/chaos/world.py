@@ -185,7 +185,7 @@ def kill_group(process: subprocess.Popen[bytes]) -> None:
 
 
 def eventually(
-    condition: Callable[[], T],
+    condition: Callable[[], T | None],
     what: str,
     *,
     timeout: float = PATIENCE_SECONDS,
@@ -263,8 +263,8 @@ def _database(url: str) -> Iterator[None]:
 def _broker() -> Iterator[None]:
     def forget_connections() -> None:
         pools.reset()
-        current_app._pool = None
-        current_app.amqp._producer_pool = None
+        current_app._pool = None  # type: ignore[attr-defined]  # missing in the stubs
+        current_app.amqp._producer_pool = None  # type: ignore[attr-defined]
 
     forget_connections()
     try:

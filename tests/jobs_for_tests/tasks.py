@@ -126,6 +126,20 @@ def foreign_add(left: int, right: int) -> int:
     return left + right
 
 
+@shared_task(name="foreign.retry_twice", autoretry_for=(ConnectionError,), max_retries=2, retry_backoff=True)
+def foreign_retry_twice() -> None:
+    """A Celery task of somebody else's that retries by Celery's means, and gives up."""
+    raise ConnectionError("busy")
+
+
+@shared_task(name="foreign.count_down", bind=True)
+def foreign_count_down(self: Any, number: int) -> str:
+    """A Celery task of somebody else's that sends itself again with other arguments."""
+    if number:
+        raise self.retry(args=[number - 1], countdown=1)
+    return "done"
+
+
 @shared_task(name="foreign.mark")
 def foreign_mark(text: str) -> None:
     """A Celery task of somebody else's that leaves a trace."""

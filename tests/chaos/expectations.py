@@ -24,7 +24,10 @@ def expect_each_ended_once(runs: Iterable[JobRun], *, attempts: int) -> None:
 
 
 def expect_one_outcome_a_slot(schedule_ids: Iterable[int], *, seconds: int) -> list[JobRun]:
-    """The slots of each interval schedule follow each other without a gap, each with one row that has ended."""
+    """The slots of each interval schedule follow each other without a gap, each with one row that has ended.
+
+    Gives the rows that ran: all but the last one of a schedule, when switching it off came first.
+    """
     found = []
     for schedule_id in schedule_ids:
         rows = list(JobRun.objects.filter(schedule_id=schedule_id).order_by("scheduled_for"))
@@ -32,5 +35,7 @@ def expect_one_outcome_a_slot(schedule_ids: Iterable[int], *, seconds: int) -> l
         slots = [row.scheduled_for.timestamp() for row in rows if row.scheduled_for]
         assert slots == [slots[0] + seconds * number for number in range(len(rows))]
         assert not [row for row in rows if row.is_active]
+        if rows[-1].reason.startswith("The schedule was edited before"):
+            rows.pop()
         found += rows
     return found

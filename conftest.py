@@ -13,8 +13,13 @@ import django
 import pytest
 from django.conf import settings
 from django.db import connection
+from hypothesis import settings as property_settings
 
 from tests.servers import PrivateStack, broker_client
+
+# How long one example takes says nothing on a machine that is shared.
+property_settings.register_profile("almanac", deadline=None)
+property_settings.load_profile("almanac")
 
 IS_XDIST_WORKER = "PYTEST_XDIST_WORKER" in os.environ
 SERVERS: PrivateStack | None = None

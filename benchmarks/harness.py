@@ -176,7 +176,7 @@ class Process:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-        self._log.close()
+        self._log.truncate(0)
 
 
 def wait_until(condition: Callable[[], bool], *, seconds: float, what: str, every: float = 0.05) -> None:

@@ -1,6 +1,6 @@
 """The peer: plain Celery with django-celery-beat and django-celery-results, as their guides set them up.
 
-Same broker, same database, same serializers. `STOCK_RESULTS` chooses the result backend: `django-db` or `redis`.
+Same broker, same database, same connection settings, Celery's defaults for everything else.
 """
 
 import os
@@ -20,8 +20,6 @@ app.conf.update(
     task_track_started=os.environ.get("STOCK_TRACK_STARTED", "1") == "1",
     task_time_limit=30 * 60,
     task_default_queue=QUEUE,
-    worker_prefetch_multiplier=int(os.environ.get("STOCK_PREFETCH", "4")),
-    worker_hijack_root_logger=False,
 )
 
 

@@ -9,6 +9,8 @@ class JobsConfig(AppConfig):
     verbose_name = "Jobs"
 
     def ready(self) -> None:
-        import_module("jobs.heartbeats")  # connects to the worker's signals
+        # These connect to the worker's signals.
+        import_module("jobs.connections")
+        import_module("jobs.heartbeats")
         # Every process knows every job: web for forms and triggers, beat for schedules, workers to run them.
         autodiscover_modules("tasks")

@@ -45,10 +45,12 @@ def status_badge(status: str) -> SafeString:
 
 
 def duration(length: timedelta | float | None) -> str:
-    """A length of time in its two largest units: "1 h 5 min"; below a minute with a decimal: "4.2 s"."""
+    """A length of time in its two largest units: "1 h 5 min"; below ten seconds with a decimal: "4.2 s"."""
     if length is None:
         return ""
     seconds = length.total_seconds() if isinstance(length, timedelta) else length
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
     if seconds < _MINUTE:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
     left = round(seconds)

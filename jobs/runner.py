@@ -70,7 +70,7 @@ def execute(task: Task[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any])
     if job is not None and not is_ours:
         _adopt(job, run_id, args, kwargs)
         request.update({HEADER: True})
-    claim = ledger.claim(run_id, worker=request.hostname or "eager", pid=os.getpid())
+    claim = _claim(run_id, request.hostname or "eager")
     if claim is None:
         logger.info(
             "Nothing to do for %s[%s]: it ended, runs elsewhere or never existed.", task.name, request.id
@@ -79,6 +79,17 @@ def execute(task: Task[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any])
     # For tasks of other packages that retry by Celery's means: it counts as the ledger does.
     request.update(retries=claim.attempt - 1)
     return _attempt(task, job, claim)
+
+
+def _claim(run_id: uuid.UUID, worker: str) -> Claim | None:
+    """Claim the run; once more over a new connection when the kept one turns out to be broken."""
+    connection.health_check_done = True  # type: ignore[attr-defined]  # not in the stubs; the claim is the check
+    try:
+        return ledger.claim(run_id, worker=worker, pid=os.getpid())
+    except (OperationalError, InterfaceError) as error:
+        logger.info("Run %s: claiming it over a new connection: %s", run_id, error)
+        connection.close()
+        return ledger.claim(run_id, worker=worker, pid=os.getpid())
 
 
 def _attempt(task: Task[Any, Any], job: AnyJob | None, claim: Claim) -> Any:

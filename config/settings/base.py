@@ -1,5 +1,6 @@
 """Settings that every environment shares. The overlays beside this file are short and only override."""
 
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -44,6 +45,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "config.security.ContentSecurityPolicy",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -103,8 +105,11 @@ CELERY_TASK_SERIALIZER = "json"
 CELERY_RESULT_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_DEFAULT_QUEUE = "default"
-CELERY_TASK_SEND_SENT_EVENT = True
-CELERY_WORKER_SEND_TASK_EVENTS = env.flag("WORKER_EVENTS", default=True)
+# Events take a third of a worker's main process (docs/decisions/0004). Flower switches them on where it watches.
+CELERY_WORKER_SEND_TASK_EVENTS = env.flag("WORKER_EVENTS", default=False)
+CELERY_TASK_SEND_SENT_EVENT = CELERY_WORKER_SEND_TASK_EVENTS
+# Workers keep their database connections: jobs.connections decides when one has to go.
+CELERY_DB_REUSE_MAX = sys.maxsize
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_REDIRECT_STDOUTS = False

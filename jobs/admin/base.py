@@ -7,16 +7,18 @@ from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.http import HttpRequest
 
-__all__ = ["DropdownFilter", "ModelAdmin", "ReadOnlyAdmin", "require", "user_of"]
+__all__ = ["ChangeList", "DropdownFilter", "ModelAdmin", "ReadOnlyAdmin", "require", "user_of"]
 
 M = TypeVar("M", bound=models.Model)
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin
     from django.contrib.admin import SimpleListFilter as DropdownFilter
+    from django.contrib.admin.views.main import ChangeList
 else:
     from unfold.admin import ModelAdmin as ThemedModelAdmin
     from unfold.contrib.filters.admin import DropdownFilter
+    from unfold.views import ChangeList
 
     class ModelAdmin(ThemedModelAdmin):
         def __class_getitem__(cls, model: type[models.Model]) -> type["ModelAdmin"]:

@@ -55,7 +55,7 @@ class ParameterForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         given = {
-            name: _as_json(cleaned[name])
+            name: described.as_json(cleaned[name])
             for name, described in self._schemas.items()
             if name in cleaned and not described.is_left_out(cleaned[name])
         }
@@ -90,6 +90,12 @@ class _Property:
     def is_left_out(self, value: Any) -> bool:
         """Whether an empty field means: not given, so that the job's default holds."""
         return value in (None, "") and not self.is_nullable and self._inner.get("type") != "string"
+
+    def as_json(self, value: Any) -> Any:
+        """What the form read, as the job wants it."""
+        if self.is_nullable and value == "":
+            return None
+        return value.isoformat() if isinstance(value, (date, datetime)) else value
 
     def field(self) -> forms.Field:
         described = {"label": self._label(), "help_text": self._outer.get("description", "")}
@@ -279,7 +285,3 @@ def _date_input() -> forms.DateInput:
     return forms.DateInput(
         attrs={"type": "date", "class": " ".join(widgets.DATETIME_CLASSES)}, format="%Y-%m-%d"
     )
-
-
-def _as_json(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, (date, datetime)) else value

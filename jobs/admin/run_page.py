@@ -10,6 +10,7 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 
 from jobs import history
+from jobs.admin.subjects import subjects_of
 from jobs.definitions import find_job
 from jobs.models import JobRun, RunLog
 
@@ -50,7 +51,6 @@ class RunPage:
             **self.admin.admin_site.each_context(self.request),
             **self._context(),
             "opts": self.admin.opts,
-            "original": self.run,
             "title": f"{self._title()} …{str(self.run.pk)[-12:]}",
             "lines": lines,
             "last_line": lines[-1].pk if lines else 0,
@@ -106,6 +106,7 @@ class RunPage:
             "eta": history.eta(run, self.now, typical),
             "elapsed": run.elapsed(self.now),
             "milestones": milestones(run),
+            "subjects": subjects_of(run, self.request),
             "retries": run.retries.only("id", "status", "queued_at").order_by("id"),
             "children": run.children.only("id", "status", "job").order_by("id")[:50],
             "may_cancel": run.is_active and user.has_perm("jobs.cancel_run"),

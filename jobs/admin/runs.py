@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import F, QuerySet
 from django.db.models.functions import Left
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
@@ -13,7 +14,7 @@ from django.utils.safestring import SafeString
 
 from jobs import display
 from jobs.admin import navigation
-from jobs.admin.base import ReadOnlyAdmin
+from jobs.admin.base import ChangeList, ReadOnlyAdmin
 from jobs.admin.run_actions import RunActions
 from jobs.admin.run_filters import (
     BoundedPaginator,
@@ -51,6 +52,14 @@ navigation.add(
 HEAVY = ("result", "traceback", "parameters", "args", "error_message")
 
 
+class RunList(ChangeList):
+    """A list that does not tell how many runs there are beside those it shows: counting them all is slow."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.full_result_count = self.result_count
+
+
 @admin.register(JobRun)
 class JobRunAdmin(RunActions, ReadOnlyAdmin[JobRun]):
     list_display = ("status_label", "title", "bar", "origin", "queued", "started", "took", "worker_name")
@@ -68,6 +77,9 @@ class JobRunAdmin(RunActions, ReadOnlyAdmin[JobRun]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[JobRun]:
         rows = super().get_queryset(request).defer(*HEAVY)
         return rows.annotate(error=Left(F("error_message"), 120))
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return RunList
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[JobRun], search_term: str
@@ -93,7 +105,7 @@ class JobRunAdmin(RunActions, ReadOnlyAdmin[JobRun]):
     @admin.display(description="Progress")
     def bar(self, run: JobRun) -> SafeString | str:
         if run.status not in (Status.RUNNING, Status.RETRYING):
-            return ""
+            return "-"
         return format_html(
             '<span class="jobs-two-lines"><progress class="jobs-bar" max="100" value="{}">{} %</progress>'
             "<small>{} % {}</small></span>",
@@ -148,7 +160,9 @@ class JobRunAdmin(RunActions, ReadOnlyAdmin[JobRun]):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        return RunPage(self, request, self.get_run(request, object_id or "")).response()
+        if object_id is None:
+            raise PermissionDenied
+        return RunPage(self, request, self.get_run(request, object_id)).response()
 
     def live(self, request: HttpRequest, run_id: Any) -> HttpResponse:
         """What changed since the page was loaded, as JSON."""

@@ -109,9 +109,13 @@ class SchedulePage:
 
     def _allow_foreign_task(self, form: ScheduleForm) -> None:
         """A schedule of a Celery task that is no job keeps its task and arguments; the rest can be changed."""
-        if self.schedule and not find_job(self.schedule.task) and not schedules.is_orphan(self.schedule):
+        if self.schedule and self._has_foreign_task():
             job: Any = form.fields["job"]
             job.choices = [*job.choices, ("Other Celery tasks", [(self.schedule.task, self.schedule.task)])]
+
+    def _has_foreign_task(self) -> bool:
+        schedule = self.schedule
+        return schedule is not None and not find_job(schedule.task) and not schedules.is_orphan(schedule)
 
     def _save(self, form: ScheduleForm, parameters: ParameterForm | None) -> Schedule:
         by = user_of(self.request)
@@ -139,6 +143,7 @@ class SchedulePage:
             "form": form,
             "parameters": parameters,
             "job": find_job(form["job"].value() or ""),
+            "schedule_of_foreign_task": self._has_foreign_task(),
             "time_zones": _time_zones(),
             "preview": self._preview(form),
             "catch_up_words": _catch_up_words(form),
@@ -166,7 +171,7 @@ class SchedulePage:
             "state": state_badge(schedule, now),
             "next_slot": next_slot_of(schedule, now),
             "is_orphan": schedules.is_orphan(schedule),
-            "is_paused": schedule.policy.paused_at is not None,
+            "is_paused": schedule.policy.is_paused(now),
             "is_declared": schedule.policy.origin == SchedulePolicy.Origin.CODE,
             "recent_runs": runs.defer("result", "traceback")[:RECENT_RUNS]
             if self.request.user.has_perm("jobs.view_jobrun")

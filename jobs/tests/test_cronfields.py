@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import pytest
 from celery.schedules import crontab_parser
+from django_celery_beat.models import CrontabSchedule
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -94,6 +95,11 @@ def test_every_spelling_is_put_into_plain_cron(field: Field, text: str, plain: s
         ("* * * * mo", "day_of_week", "'mo' is no name"),
         ("* * * * mon#6", "day_of_week", "'mon#6': a weekday comes up to 5 times"),
         ("* * * * L", "day_of_week", "'l' is no name"),
+        (
+            "* * * * mon" + ",tue" * 20,
+            "day_of_week",
+            "it is longer than 64 characters; use ranges such as 1-5",
+        ),
         ("* * * *", "cron", "expected 5 fields (minute, hour, day of month, month, day of week) and found 4"),
         ("0 0 * * * 2026", "cron", "expected 5 fields"),
         ("", "cron", "expected 5 fields"),
@@ -153,3 +159,8 @@ def test_what_celery_reads_is_read_alike(field: Field, text: str) -> None:
         "day_of_week": {day % 7 for day in pattern.days.weekdays if isinstance(day, int)},
     }[field.name]
     assert set(numbers) == celery
+
+
+def test_what_is_accepted_fits_into_its_column() -> None:
+    for field in FIELDS:
+        assert field.longest == CrontabSchedule._meta.get_field(field.name).max_length

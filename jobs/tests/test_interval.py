@@ -124,7 +124,9 @@ def test_a_typed_interval_is_understood(text: str, every: int, period: str) -> N
         ("101 years", "'101 years' is not an interval"),
         ("999999999999 weeks", "an interval is at most 100 years long"),
         ("1.0000000001 s", "'1.0000000001 s' is not an interval"),
-        ("0.500000001 s", "it is not a whole number of microseconds"),
+        ("0.500000001 s", "it is finer than can be kept; use whole seconds, or whole minutes if it is long"),
+        ("1h 0.5s", "it is finer than can be kept; use whole seconds, or whole minutes if it is long"),
+        ("3000000001 s", "it is finer than can be kept; use whole seconds, or whole minutes if it is long"),
     ],
 )
 def test_a_typed_interval_that_is_unclear_is_refused(text: str, reason: str) -> None:

@@ -190,7 +190,7 @@ def rows_made_by_tick(task: PeriodicTask, now: datetime) -> Iterator[tuple[datet
     yield from (row for row in outcomes(task) if row[0] not in before)
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(steps=steps, catch_up=st.sampled_from(CatchUp.values))
 def test_every_expected_slot_has_one_outcome_and_no_past_slot_fires(steps: list[Step], catch_up: str) -> None:
     PeriodicTask.objects.all().delete()

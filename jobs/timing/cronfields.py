@@ -45,6 +45,8 @@ class Field:
     words: str
     low: int
     high: int
+    longest: int
+    """How many characters its column holds."""
     names: tuple[str, ...] = ()
     first_named: int = 0
 
@@ -57,11 +59,11 @@ class Field:
         return InvalidTiming(self.name, reason)
 
 
-MINUTE = Field("minute", "minutes", 0, 59)
-HOUR = Field("hour", "hours", 0, 23)
-DAY_OF_MONTH = Field("day_of_month", "days of the month", 1, 31)
-MONTH_OF_YEAR = Field("month_of_year", "months", 1, 12, _MONTHS, 1)
-DAY_OF_WEEK = Field("day_of_week", "days of the week", 0, 7, _DAYS, 0)
+MINUTE = Field("minute", "minutes", 0, 59, 240)
+HOUR = Field("hour", "hours", 0, 23, 96)
+DAY_OF_MONTH = Field("day_of_month", "days of the month", 1, 31, 124)
+MONTH_OF_YEAR = Field("month_of_year", "months", 1, 12, 64, _MONTHS, 1)
+DAY_OF_WEEK = Field("day_of_week", "days of the week", 0, 7, 64, _DAYS, 0)
 FIELDS = (MINUTE, HOUR, DAY_OF_MONTH, MONTH_OF_YEAR, DAY_OF_WEEK)
 
 
@@ -119,6 +121,8 @@ def canonical(field: Field, text: str) -> str:
     squeezed = "".join(text.lower().split())
     if not squeezed:
         raise field.error("it is empty; write * for all")
+    if len(text) > field.longest:
+        raise field.error(f"it is longer than {field.longest} characters; use ranges such as 1-5")
     return ",".join(_canonical_item(field, item) for item in squeezed.split(","))
 
 

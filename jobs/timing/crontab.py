@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, available_timezones
 
 from cronsim import CronSim, CronSimError
 
@@ -28,6 +28,8 @@ from jobs.timing.zones import offset_at, transitions
 #: An expression without a match for so long (a Monday the 29th of February comes within 40) never runs.
 SEARCH_YEARS = 50
 _DAY = timedelta(days=1)
+_HOURS = [timedelta(hours=hour) for hour in range(24)]
+_MINUTES = [timedelta(minutes=minute) for minute in range(60)]
 _END_OF_TIME = datetime(9990, 1, 1)
 
 
@@ -104,12 +106,17 @@ class Crontab(Timing):
 
 def zone_of(name: str) -> ZoneInfo:
     """The time zone of an IANA name. Raises InvalidTiming when there is none."""
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
+    if name not in _zone_names():
         raise InvalidTiming(
             "timezone", f"{quoted(name)} is not the name of a time zone, such as Europe/London"
-        ) from None
+        )
+    return ZoneInfo(name)
+
+
+@lru_cache(maxsize=1)
+def _zone_names() -> frozenset[str]:
+    """Without the two that mean something else on each machine."""
+    return frozenset(available_timezones() - {"localtime", "Factory"})
 
 
 @dataclass(frozen=True)
@@ -147,8 +154,9 @@ class Pattern:
     def _times_of(self, day: datetime, start: datetime, end: datetime) -> Iterator[datetime]:
         first_hour = start.hour if start > day else 0
         for hour in self.hours[bisect_left(self.hours, first_hour) :]:
+            full_hour = day + _HOURS[hour]
             for minute in self.minutes:
-                local = day.replace(hour=hour, minute=minute)
+                local = full_hour + _MINUTES[minute]
                 if local >= end:
                     return
                 if local >= start:

@@ -22,6 +22,8 @@ PERIODS = {
     "seconds": timedelta(seconds=1),
     "microseconds": timedelta(microseconds=1),
 }
+#: The largest count that its column holds.
+_LARGEST_COUNT = 2**31 - 1
 _UNITS = {
     timedelta(weeks=1): ("w", "week", "weeks"),
     timedelta(days=1): ("d", "day", "days"),
@@ -118,6 +120,8 @@ def _in_largest_period(microseconds: Fraction) -> Every:
         raise InvalidTiming("interval", "an interval is at most 100 years long")
     for period, unit in PERIODS.items():
         count = microseconds / (unit // PERIODS["microseconds"])
-        if count.denominator == 1:
+        if count.denominator == 1 and count <= _LARGEST_COUNT:
             return Every(int(count), period)
-    raise InvalidTiming("interval", "it is not a whole number of microseconds")
+    raise InvalidTiming(
+        "interval", "it is finer than can be kept; use whole seconds, or whole minutes if it is long"
+    )

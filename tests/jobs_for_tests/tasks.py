@@ -107,6 +107,14 @@ def echo_text(run: ActiveRun, *, text: str) -> str:
     return text
 
 
+@job("testing.tell_connection", title="Tell which connection it has")
+def tell_connection(run: ActiveRun) -> int:
+    """The process id of the database server's side of this worker's connection."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        return int(cursor.fetchone()[0])
+
+
 @job("testing.do_nothing", title="Do nothing", schedule=every(hours=1))
 def do_nothing(run: ActiveRun) -> None:
     """Nothing at all."""

@@ -1,0 +1,142 @@
+"""`manage.py schedules`: what is scheduled, when it will fire, and whether code and database agree."""
+
+import argparse
+import sys
+from datetime import datetime
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+from django.utils import timezone
+
+from jobs import schedules, sync
+from jobs.management.base import FAILED, WRONG_USE, PlainCommand
+from jobs.models import Schedule
+from jobs.timing import (
+    RELATED,
+    Crontab,
+    Interval,
+    InvalidTiming,
+    Timing,
+    describe,
+    dst_warnings,
+    parse_interval,
+    preview,
+    timing_of,
+    zone_of,
+)
+
+
+class Command(PlainCommand):
+    """Look at schedules and bring those that jobs declare into the database.
+
+    Exit codes: 0, of `drift` 1 when code and database differ, 2 for wrong use.
+    """
+
+    help = "List and preview schedules; synchronise and compare them with what jobs declare."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        verbs = parser.add_subparsers(dest="verb", required=True, metavar="list|preview|sync|drift")
+        verbs.add_parser("list", help="every schedule with its timing, next slot and state")
+        shown = verbs.add_parser("preview", help="the next slots of a schedule, or of a timing to try")
+        subject = shown.add_mutually_exclusive_group(required=True)
+        subject.add_argument("name", nargs="?", help="the schedule's name")
+        subject.add_argument("--cron", metavar="EXPRESSION", help="five fields or an alias, such as '@daily'")
+        subject.add_argument("--every", metavar="INTERVAL", help="such as '15 minutes', counted from now")
+        shown.add_argument(
+            "--tz", metavar="ZONE", help="the zone of --cron (UTC if not given), or to show local times in"
+        )
+        shown.add_argument("--count", type=_count, default=10, metavar="N", help="how many slots, 1 to 1000")
+        verbs.add_parser("sync", help="bring the schedules that jobs declare into the database")
+        verbs.add_parser("drift", help="where code and database differ; exit code 1 if they do")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        verb = getattr(self, f"_{options['verb']}")
+        code = verb(options)
+        if code:
+            sys.exit(code)
+
+    def _list(self, options: dict[str, Any]) -> int:
+        now = timezone.now()
+        rows = [_row(schedule, now) for schedule in _all_schedules().order_by("name")]
+        widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
+        for row in rows:
+            cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+            self.stdout.write("  ".join([*cells, row[3]]).rstrip())
+        return 0
+
+    def _preview(self, options: dict[str, Any]) -> int:
+        now = timezone.now()
+        timing = _timing(options, now)
+        zone = zone_of(options["tz"]) if options["tz"] else timing.zone
+        self.stdout.write(describe(timing))
+        slots = preview(timing, now, options["count"], zone=zone)
+        for slot in slots:
+            local, utc = f"{slot.local:%a %d %b %Y %H:%M:%S %Z}", f"{slot.utc:%Y-%m-%d %H:%M:%S} UTC"
+            self.stdout.write(f"  {local:<30}  {utc}  {slot.note}".rstrip())
+        if not slots:
+            self.stdout.write("  It never fires again.")
+        for warning in dst_warnings(timing, now):
+            self.stderr.write(f"Mind the clocks: {warning.text}")
+        return 0
+
+    def _sync(self, options: dict[str, Any]) -> int:
+        written = sync.sync_schedules()
+        for name in written:
+            self.stdout.write(name)
+        self.stdout.write(f"{len(written)} written." if written else "Nothing to do.")
+        return 0
+
+    def _drift(self, options: dict[str, Any]) -> int:
+        found = sync.drift()
+        for difference in found:
+            in_code, in_database = difference.in_code or "nothing", difference.in_database or "nothing"
+            self.stdout.write(
+                f"{difference.name}: {difference.kind}; code has {in_code}, the database has {in_database}"
+            )
+        if not found:
+            self.stdout.write("Code and database agree.")
+        return FAILED if found else 0
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 1000:
+        raise argparse.ArgumentTypeError("use a number from 1 to 1000")
+    return int(text)
+
+
+def _all_schedules() -> Any:
+    return Schedule.objects.select_related("policy", *RELATED)
+
+
+def _row(schedule: Schedule, now: datetime) -> tuple[str, str, str, str]:
+    """Name, timing, next slot and state of a schedule, as text."""
+    policy = schedule.policy
+    try:
+        timing = describe(timing_of(schedule, anchor=policy.anchor_at or now))
+    except InvalidTiming as error:
+        return schedule.name, "", "", f"unreadable: {error}"
+    slot = policy.next_slot_at if schedule.enabled and not policy.is_stale else None
+    return schedule.name, timing, f"{slot:%Y-%m-%d %H:%M:%S} UTC" if slot else "-", _state(schedule, now)
+
+
+def _state(schedule: Schedule, now: datetime) -> str:
+    policy = schedule.policy
+    if schedules.is_orphan(schedule):
+        return f"orphaned: no task is named {schedule.task}"
+    if not schedule.enabled:
+        return "disabled"
+    if policy.is_paused(now):
+        until = f" until {policy.paused_until:%Y-%m-%d %H:%M} UTC" if policy.paused_until else ""
+        return f"paused{until}" + (f": {policy.pause_note}" if policy.pause_note else "")
+    return "waits for the scheduler" if policy.is_stale else ""
+
+
+def _timing(options: dict[str, Any], now: datetime) -> Timing:
+    if options["cron"] is not None:
+        return Crontab.of(options["cron"], options["tz"] or "UTC")
+    if options["every"] is not None:
+        return Interval(*parse_interval(options["every"]), anchor=now)
+    schedule = _all_schedules().filter(name=options["name"]).first()
+    if schedule is None:
+        raise CommandError(f"There is no schedule named {options['name'][:80]!r}.", returncode=WRONG_USE)
+    return timing_of(schedule, anchor=schedule.policy.anchor_at or now)

@@ -1,0 +1,286 @@
+"""Sources: their health in a list, their settings on a page, and what people may do with them."""
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import Count, Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.http import urlencode
+from django.utils.safestring import SafeString
+
+from jobs import display
+from jobs.admin import navigation, subjects
+from jobs.admin.base import DropdownFilter, ModelAdmin, require, user_of
+from jobs.models import JobRun
+from publishing import controls, sources
+from publishing.admin.confirm import ask
+from publishing.models import Source
+from publishing.models.source import MAX_PARSE_FAILURES
+
+if TYPE_CHECKING:
+    Form = forms.ModelForm[Source]
+else:
+    Form = forms.ModelForm
+
+State = Source.State
+
+#: The symbol and the tone of each state: never colour alone.
+LOOKS: dict[str, tuple[str, str]] = {
+    State.NEW: ("fiber_new", "calm"),
+    State.OK: ("check_circle", "good"),
+    State.FAILING: ("warning", "warn"),
+    State.UNREADABLE: ("error", "bad"),
+    State.GONE: ("link_off", "bad"),
+    State.DISABLED: ("toggle_off", "calm"),
+}
+
+navigation.add(
+    navigation.Entry(
+        group="Publishing",
+        title="Sources",
+        icon="rss_feed",
+        url_name="admin:publishing_source_changelist",
+        permissions=("publishing.view_source",),
+        order=200,
+    )
+)
+subjects.add(
+    "source_id",
+    label="Source",
+    url_name="admin:publishing_source_change",
+    permission="publishing.view_source",
+)
+
+
+class StateFilter(DropdownFilter):
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[tuple[str, str]]:
+        return list(State.choices)
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Source]) -> QuerySet[Source]:
+        """The same order of questions as `Source.state`."""
+        disabled, gone = Q(is_enabled=False), Q(gone_at__isnull=False)
+        unreadable, failing = (
+            Q(consecutive_parse_failures__gte=MAX_PARSE_FAILURES),
+            Q(consecutive_failures__gt=0),
+        )
+        new = Q(last_success_at=None)
+        found: dict[str, Q] = {
+            State.DISABLED: disabled,
+            State.GONE: ~disabled & gone,
+            State.UNREADABLE: ~disabled & ~gone & unreadable,
+            State.FAILING: ~disabled & ~gone & ~unreadable & failing,
+            State.NEW: ~disabled & ~gone & ~unreadable & ~failing & new,
+            State.OK: ~disabled & ~gone & ~unreadable & ~failing & ~new,
+        }
+        wanted = found.get(self.value() or "")
+        return queryset if wanted is None else queryset.filter(wanted)
+
+
+class SourceForm(Form):
+    kind = forms.ChoiceField(choices=sources.choices, help_text="What the address leads to.")
+
+    class Meta:
+        model = Source
+        fields = (
+            "name", "kind", "url", "options", "language", "backfill_limit", "min_interval", "max_interval",
+        )  # fmt: skip
+
+
+@admin.register(Source)
+class SourceAdmin(ModelAdmin[Source]):
+    form = SourceForm
+    list_display = (
+        "name_and_address",
+        "state_label",
+        "item_link",
+        "polled",
+        "next_poll",
+        "error",
+        "run_link",
+    )
+    list_display_links = ("name_and_address",)
+    list_filter = (StateFilter,)
+    search_fields = ("name", "url", "last_error")
+    search_help_text = "Name, address, or words of an error"
+    ordering = ("name", "pk")
+    sortable_by = ()
+    list_per_page = 50
+    actions = ("poll_now", "read_all", "test", "enable", "disable", "reset")
+    fieldsets = (
+        (None, {"fields": ("name", "kind", "url", "language", "options")}),
+        ("Polling", {"fields": ("min_interval", "max_interval", "backfill_limit")}),
+        (
+            "Health",
+            {"fields": ("state_label", "error", "polled", "next_poll", "item_link", "run_link", "redirect")},
+        ),
+    )
+    readonly_fields = ("state_label", "error", "polled", "next_poll", "item_link", "run_link", "redirect")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Source]:
+        counted = Count("items", filter=Q(items__removed_at=None))
+        return super().get_queryset(request).annotate(item_count=counted)
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, change, **kwargs)
+        for name in ("min_interval", "max_interval"):
+            if name in form.base_fields:
+                form.base_fields[name].help_text += " Hours:minutes:seconds, or days in front."
+        return form
+
+    def get_fieldsets(self, request: HttpRequest, obj: Source | None = None) -> Any:
+        return self.fieldsets if obj is not None else self.fieldsets[:2]
+
+    def save_model(self, request: HttpRequest, obj: Source, form: Any, change: bool) -> None:
+        controls.save(obj, by=None)  # the admin leaves its own audit row
+
+    # What the list and the page show
+
+    @admin.display(description="Source", ordering="name")
+    def name_and_address(self, source: Source) -> SafeString:
+        return format_html(
+            '<span class="jobs-two-lines"><strong>{}</strong><small>{}</small></span>',
+            source.name,
+            source.url,
+        )
+
+    @admin.display(description="State")
+    def state_label(self, source: Source) -> SafeString:
+        icon, tone = LOOKS[source.state]
+        return display.badge(str(source.state.label), icon, tone)
+
+    @admin.display(description="Items")
+    def item_link(self, source: Source) -> SafeString:
+        address = reverse("admin:publishing_feeditem_changelist")
+        count = getattr(source, "item_count", 0)
+        return format_html(
+            '<a class="jobs-link" href="{}?{}">{}</a>',
+            address,
+            urlencode({"source__id__exact": source.pk}),
+            count,
+        )
+
+    @admin.display(description="Last poll")
+    def polled(self, source: Source) -> SafeString | str:
+        return display.moment(source.last_polled_at)
+
+    @admin.display(description="Next poll")
+    def next_poll(self, source: Source) -> SafeString | str:
+        if source.state in (State.DISABLED, State.GONE, State.UNREADABLE):
+            return "not by itself"
+        return "now due" if source.next_poll_at <= timezone.now() else display.moment(source.next_poll_at)
+
+    @admin.display(description="Last error")
+    def error(self, source: Source) -> SafeString | str:
+        if not source.last_error:
+            return ""
+        times = f"{source.consecutive_failures} times in a row" if source.consecutive_failures > 1 else ""
+        return format_html(
+            '<span class="jobs-two-lines">{}<small>{}</small></span>', source.last_error, times
+        )
+
+    @admin.display(description="Last run")
+    def run_link(self, source: Source) -> SafeString | str:
+        if source.last_run_id is None:
+            return ""
+        address = reverse("admin:jobs_jobrun_change", args=[source.last_run_id])
+        return format_html('<a class="jobs-link" href="{}">…{}</a>', address, str(source.last_run_id)[-6:])
+
+    @admin.display(description="Moving to")
+    def redirect(self, source: Source) -> SafeString | str:
+        if not source.redirect_url:
+            return ""
+        return format_html(
+            "{} (seen {} times since {})",
+            source.redirect_url,
+            source.redirect_sightings,
+            display.moment(source.redirect_first_seen_at),
+        )
+
+    # What people may do; each checks its own permission on every request
+
+    def has_poll_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("publishing.poll_source")
+
+    def has_test_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("publishing.test_source")
+
+    def has_enable_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("publishing.enable_source")
+
+    def has_reset_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("publishing.reset_source")
+
+    @admin.action(description="Poll now", permissions=["poll"])
+    def poll_now(self, request: HttpRequest, queryset: QuerySet[Source]) -> None:
+        self._poll(request, queryset, force=False)
+
+    @admin.action(description="Poll now and read everything", permissions=["poll"])
+    def read_all(self, request: HttpRequest, queryset: QuerySet[Source]) -> None:
+        self._poll(request, queryset, force=True)
+
+    def _poll(self, request: HttpRequest, queryset: QuerySet[Source], *, force: bool) -> None:
+        require(request, "publishing.poll_source")
+        by = user_of(request)
+        _say_queued(
+            request,
+            [controls.poll(row, by=by, trigger=JobRun.Trigger.ADMIN, force=force) for row in queryset],
+        )
+
+    @admin.action(description="Test: fetch and show, store nothing", permissions=["test"])
+    def test(self, request: HttpRequest, queryset: QuerySet[Source]) -> None:
+        require(request, "publishing.test_source")
+        by = user_of(request)
+        _say_queued(request, [controls.test(row, by=by, trigger=JobRun.Trigger.ADMIN) for row in queryset])
+
+    @admin.action(description="Enable, also what is gone or unreadable", permissions=["enable"])
+    def enable(self, request: HttpRequest, queryset: QuerySet[Source]) -> None:
+        require(request, "publishing.enable_source")
+        for source in queryset:
+            controls.enable(source, by=user_of(request))
+        messages.success(request, f"Enabled: {_names(queryset)}.")
+
+    @admin.action(description="Disable", permissions=["enable"])
+    def disable(self, request: HttpRequest, queryset: QuerySet[Source]) -> None:
+        require(request, "publishing.enable_source")
+        for source in queryset:
+            controls.disable(source, by=user_of(request))
+        messages.success(request, f"Disabled: {_names(queryset)}.")
+
+    @admin.action(description="Reset: forget all items …", permissions=["reset"])
+    def reset(self, request: HttpRequest, queryset: QuerySet[Source]) -> HttpResponse | None:
+        require(request, "publishing.reset_source")
+        chosen = list(queryset)
+        if "confirmed" not in request.POST:
+            question = "Forget every item of these sources? Their next poll is like their first."
+            return ask(
+                request,
+                self.admin_site,
+                action="reset",
+                question=question,
+                button="Forget the items",
+                rows=chosen,
+            )
+        forgotten = sum(controls.reset(source, by=user_of(request)) for source in chosen)
+        messages.success(request, f"{forgotten} items forgotten of: {_names(chosen)}.")
+        return None
+
+
+def _names(chosen: Any) -> str:
+    return ", ".join(str(source) for source in chosen)
+
+
+def _say_queued(request: HttpRequest, runs: list[JobRun]) -> None:
+    """Say what was queued, with a link to each run."""
+    links = format_html_join(
+        ", ",
+        '<a class="jobs-link" href="{}">{}</a>',
+        ((reverse("admin:jobs_jobrun_change", args=[run.pk]), f"run …{str(run.pk)[-6:]}") for run in runs),
+    )
+    messages.success(request, format_html("Queued: {}.", links))

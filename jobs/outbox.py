@@ -9,9 +9,10 @@ import json
 import logging
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from contextlib import nullcontext
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from celery import current_app
@@ -74,13 +75,14 @@ def send(messages: Iterable[Message]) -> int:
     sent = 0
     try:
         with current_app.producer_or_acquire() as producer:
+            producer.connection.ensure_connection(max_retries=0)  # else kombu tries for seconds
             while sent < len(waiting):
                 together = waiting[sent : sent + _TOGETHER]
                 with producer.batch() if len(together) > 1 else nullcontext():
                     for message in together:
                         _send_one(producer, message)
                 sent += len(together)
-    except (OperationalError, BatchPublishError, ConnectionError, TimeoutError) as error:
+    except broker_errors() as error:
         logger.warning(
             "The broker does not answer, %d runs wait in the ledger: %s", len(waiting) - sent, error
         )
@@ -197,17 +199,13 @@ def _in_hand() -> Counter[str]:
     return in_hand
 
 
-def depths(queues: Iterable[str]) -> dict[str, int]:
+def depths(queues: Iterable[str], *, timeout: float | None = None) -> dict[str, int]:
     """How many messages each queue holds on the broker, all priorities together.
 
-    Raises kombu's OperationalError when the broker does not answer.
+    Raises kombu's OperationalError when the broker does not answer, each question within `timeout` seconds.
     """
-    with current_app.connection_for_read() as broker:
-        broker.ensure_connection(max_retries=0)
-        try:
-            return {queue: _depth(broker, queue) for queue in queues}
-        except (*broker.connection_errors, *broker.channel_errors) as error:
-            raise OperationalError(str(error)) from error
+    with _broker(timeout) as broker:
+        return {queue: _depth(broker, queue) for queue in queues}
 
 
 def _depth(broker: Any, queue: str) -> int:
@@ -218,3 +216,43 @@ def _depth(broker: Any, queue: str) -> int:
         return 0
     finally:
         channel.close()
+
+
+def purge(queue: str, *, timeout: float) -> int:
+    """Throw away every message that the queue holds on the broker; returns how many. Raises like `depths`."""
+    with _broker(timeout) as broker:
+        channel: Any = broker.channel()
+        try:
+            return int(channel.queue_purge(queue=queue) or 0)
+        except ChannelError:  # nothing was ever sent to it
+            return 0
+
+
+def ping(*, timeout: float) -> None:
+    """Ask the broker for a sign of life. Raises like `depths`."""
+    with _broker(timeout) as broker:
+        broker.channel().close()
+
+
+@contextmanager
+def _broker(timeout: float | None) -> Iterator[Any]:
+    """A connection of its own; errors of the transport come out as kombu's OperationalError."""
+    options: dict[str, Any] = {}
+    if timeout is not None:
+        limits = {"socket_timeout": timeout, "socket_connect_timeout": timeout}
+        options = {"connect_timeout": timeout, "transport_options": limits}
+    try:
+        with current_app.connection_for_read(**options) as broker:
+            broker.ensure_connection(max_retries=0)
+            yield broker
+    except broker_errors() as error:
+        raise OperationalError(str(error)) from error
+
+
+@cache
+def broker_errors() -> tuple[type[Exception], ...]:
+    """What is raised when the broker does not answer: by kombu, or by its transport under names of its own."""
+    broker: Any = current_app.connection_for_read()
+    # The Redis transport lists KeyError, for a reason inside its own loop; here it would hide mistakes.
+    own = [kind for kind in (*broker.connection_errors, *broker.channel_errors) if kind is not KeyError]
+    return (OperationalError, BatchPublishError, *own)

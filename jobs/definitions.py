@@ -30,6 +30,7 @@ from jobs.errors import (
     IllegalState,
     InvalidParameters,
     JobsError,
+    KeyReused,
     PermanentError,
     TransientError,
     UnknownJob,
@@ -215,14 +216,15 @@ def enqueue(
     """Write a run of a job in the current transaction and send it after commit; returns its row.
 
     Raises InvalidParameters. With an idempotency key that the job has seen, the earlier run is returned
-    and nothing is sent.
+    and nothing is sent; raises KeyReused when that run had other parameters.
     """
+    cleaned = job.clean(parameters)
     run, is_new = ledger.insert(
         NewRun(
             job=job.name,
             queue=job.queue,
             trigger=trigger,
-            parameters=job.clean(parameters),
+            parameters=cleaned,
             priority=job.priority,
             max_attempts=job.retry.max_attempts,
             requested_by=requested_by,
@@ -233,6 +235,8 @@ def enqueue(
     )
     if is_new:
         outbox.send_on_commit(run)
+    elif run.parameters != cleaned:
+        raise KeyReused
     return run
 
 

@@ -10,12 +10,20 @@ class JobsError(Exception):
         super().__init__(message or (self.__doc__ or "").splitlines()[0])
 
 
-class UnknownJob(JobsError):
+class NotFound(JobsError):
+    """There is no such thing."""
+
+
+class UnknownJob(NotFound):
     """No job of that name is registered."""
 
 
-class RunNotFound(JobsError):
+class RunNotFound(NotFound):
     """There is no such run."""
+
+
+class UnknownQueue(NotFound):
+    """There is no such queue."""
 
 
 class IllegalState(JobsError):
@@ -28,6 +36,10 @@ class InvalidInput(JobsError):
     def __init__(self, fields: Mapping[str, list[str]]) -> None:
         self.fields = dict(fields)
         super().__init__("; ".join(f"{name}: {' '.join(reasons)}" for name, reasons in self.fields.items()))
+
+
+class KeyReused(IllegalState):
+    """The idempotency key belongs to a run with other parameters."""
 
 
 class InvalidParameters(InvalidInput):

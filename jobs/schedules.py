@@ -8,7 +8,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.contrib.auth.models import AbstractBaseUser
-from django.db import transaction
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 from django_celery_beat.models import (
@@ -36,6 +37,8 @@ from jobs.timing import (
     parse_interval,
     zone_of,
 )
+
+_TAKEN = "There is a schedule of this name already."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +71,52 @@ class Wish:
     one_off: bool = False
     catch_up: str = SchedulePolicy.CatchUp.LAST
     catch_up_window_seconds: int = 86_400
+
+
+def wish_of(schedule: PeriodicTask) -> Wish:
+    """What a person would have said to get the schedule as it is: the start of a change.
+
+    Raises InvalidSchedule when its parameters are not a JSON object, as other tools may leave them.
+    """
+    try:
+        parameters = json.loads(schedule.kwargs or "{}")
+    except ValueError:
+        parameters = None
+    if not isinstance(parameters, dict):
+        raise InvalidSchedule({"parameters": ["What is stored is not a JSON object."]})
+    policy = SchedulePolicy.objects.get(pk=schedule.pk)
+    return Wish(
+        name=schedule.name,
+        job=schedule.task,
+        when=when_of(schedule),
+        parameters=parameters,
+        description=schedule.description,
+        enabled=schedule.enabled,
+        start_time=schedule.start_time,
+        expires=schedule.expires,
+        one_off=schedule.one_off,
+        catch_up=policy.catch_up,
+        catch_up_window_seconds=policy.catch_up_window_seconds,
+    )
+
+
+def when_of(schedule: PeriodicTask) -> When:
+    """When the schedule fires, as people say it."""
+    if schedule.crontab is not None:
+        row = schedule.crontab
+        fields = (row.minute, row.hour, row.day_of_month, row.month_of_year, row.day_of_week)
+        return When(cron=" ".join(fields), timezone=str(row.timezone))
+    if schedule.interval is not None:
+        every, period = schedule.interval.every, schedule.interval.period
+        if period == IntervalSchedule.MICROSECONDS:
+            return When(interval=f"{every / 1000:g} milliseconds")
+        return When(interval=f"{every} {period}")
+    if schedule.solar is not None:
+        place = schedule.solar
+        return When(solar=(place.event, float(place.latitude), float(place.longitude)))
+    if schedule.clocked is not None:
+        return When(clock=schedule.clocked.clocked_time)
+    return When()
 
 
 def timing_of_when(
@@ -219,7 +268,11 @@ def _apply(schedule: Schedule, wish: Wish) -> None:
     for kind, row in _timing_row(wish.when).items():
         setattr(schedule, kind, row)
     schedule.one_off = wish.one_off or wish.when.clock is not None
-    schedule.save()
+    try:
+        with transaction.atomic():
+            schedule.save()
+    except (IntegrityError, ValidationError) as error:  # two people at the same time
+        raise InvalidSchedule({"name": [_TAKEN]}) from error
     SchedulePolicy.objects.filter(pk=schedule.pk).update(
         catch_up=wish.catch_up, catch_up_window_seconds=wish.catch_up_window_seconds
     )
@@ -238,7 +291,7 @@ def _check(schedule: Schedule, wish: Wish) -> None:
     if not wish.name.strip():
         fields["name"] = ["A schedule needs a name."]
     elif PeriodicTask.objects.filter(name=wish.name).exclude(pk=schedule.pk).exists():
-        fields["name"] = ["There is a schedule of this name already."]
+        fields["name"] = [_TAKEN]
     if wish.start_time and wish.expires and wish.expires <= wish.start_time:
         fields["expires"] = ["The end must come after the start."]
     if wish.catch_up not in SchedulePolicy.CatchUp.values:

@@ -35,6 +35,6 @@ def wait(run_id: uuid.UUID, *, timeout: float) -> JobRun:
     return run
 
 
-def logs(run_id: uuid.UUID, *, after: int = 0) -> Iterator[RunLog]:
-    """The run's log lines behind the line with id `after`, in the order they were written."""
-    return RunLog.objects.filter(run_id=run_id, pk__gt=after).order_by("pk").iterator()
+def logs(run_id: uuid.UUID, *, after: int = 0, limit: int | None = None) -> list[RunLog]:
+    """The run's log lines behind the line with id `after`, in the order they were written; the first `limit`."""
+    return list(RunLog.objects.filter(run_id=run_id, pk__gt=after).order_by("pk")[:limit])

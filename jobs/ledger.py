@@ -260,12 +260,17 @@ _END_STOPPING = _END.format(
     condition="id = %(id)s AND attempt = %(attempt)s AND status = 'running' AND cancel_requested_at IS NOT NULL"
 )
 _END_WAITING = _END.format(condition="id = %(id)s AND status IN ('queued', 'retrying')")
+_END_WAITING_IN_QUEUE = _END.format(
+    condition="""id IN (
+        SELECT id FROM jobs_jobrun WHERE queue = %(queue)s AND status IN ('queued', 'retrying')
+        ORDER BY id LIMIT 1000 FOR UPDATE SKIP LOCKED)"""
+)
 _END_EXPIRED = _END.format(
     condition="status = 'queued' AND expires_at <= clock_timestamp() AND (attempt > 0) = %(has_begun)s"
 )
 
 
-def _end(statement: str, outcome: Outcome, **condition: uuid.UUID | int) -> int:
+def _end(statement: str, outcome: Outcome, **condition: uuid.UUID | int | str) -> int:
     """Write an outcome to the runs that meet the statement's condition; returns how many."""
     if outcome.status in (Status.SUCCEEDED, Status.PARTIAL):
         celery_result = json.dumps(outcome.result)
@@ -377,6 +382,12 @@ def _ask_to_stop(run_id: uuid.UUID, by: AbstractBaseUser | None) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(_REQUEST_CANCEL, [by.pk if by else None, run_id])
         return bool(cursor.rowcount)
+
+
+def cancel_waiting(queue: str, *, reason: str) -> int:
+    """Cancel up to 1,000 runs that wait for the queue or to be retried on it; returns how many."""
+    outcome = Outcome(status=Status.CANCELLED, reason=reason)
+    return _end(_END_WAITING_IN_QUEUE, outcome, queue=queue)
 
 
 def revoke(run_id: uuid.UUID) -> bool:

@@ -1,7 +1,7 @@
 """The control plane's tables: the run ledger, its logs, schedules and heartbeats."""
 
 from jobs.models.heartbeat import ProcessHeartbeat
-from jobs.models.run import JobRun, RunLog, new_run_id
+from jobs.models.run import JobRun, RunLog, first_run_id, new_run_id
 from jobs.models.schedule import Schedule, SchedulePolicy
 
-__all__ = ["JobRun", "ProcessHeartbeat", "RunLog", "Schedule", "SchedulePolicy", "new_run_id"]
+__all__ = ["JobRun", "ProcessHeartbeat", "RunLog", "Schedule", "SchedulePolicy", "first_run_id", "new_run_id"]

@@ -23,6 +23,12 @@ def new_run_id() -> uuid.UUID:
     return uuid.UUID(int=value)
 
 
+def first_run_id(moment: datetime) -> uuid.UUID:
+    """The least id that a run made at that moment or later can have: a bound for the primary key's index."""
+    milliseconds = min(max(int(moment.timestamp() * 1000), 0), 2**48 - 1)
+    return uuid.UUID(int=milliseconds << 80)
+
+
 class JobRunQuerySet(models.QuerySet["JobRun"]):
     """Questions about many runs."""
 
@@ -226,6 +232,12 @@ class JobRun(models.Model):
         if self.started_at is None:
             return None
         return (self.finished_at or at) - self.started_at
+
+    def waited(self, at: datetime) -> timedelta | None:
+        """How long it took until the latest attempt started, or has been waiting; None when it never started."""
+        if self.started_at is None and not self.is_active:
+            return None
+        return (self.started_at or at) - self.queued_at
 
 
 _CELERY_STATES = {

@@ -1,0 +1,24 @@
+"""Why somebody is not let in."""
+
+
+class AccountsError(Exception):
+    """The sign-in was refused."""
+
+    def __init__(self) -> None:
+        super().__init__((self.__doc__ or "").splitlines()[0])
+
+
+class WrongCredentials(AccountsError):
+    """No active account fits these credentials."""
+
+
+class InvalidToken(AccountsError):
+    """The token is not valid, or not any more."""
+
+
+class TooManyAttempts(AccountsError):
+    """There were too many attempts to sign in. Try again later."""
+
+    def __init__(self, wait_seconds: float) -> None:
+        self.wait_seconds = wait_seconds
+        super().__init__()

@@ -1,9 +1,24 @@
 """Every page and endpoint."""
 
 from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver, include, path
+from django.views.decorators.http import require_safe
+
+
+@require_safe
+def alive(request: HttpRequest) -> HttpResponse:
+    """This process answers. Asks nobody else, so that a restart of a server is no reason to restart this."""
+    return HttpResponse("ok", content_type="text/plain")
+
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
+    path("api/v1/", include(("config.api", "api"))),
+    path("healthz", alive, name="alive"),
     path("sample/", include("publishing.sample.urls")),
 ]
+
+handler400 = "config.api.bad_request"
+handler404 = "config.api.not_found"
+handler500 = "config.api.server_error"

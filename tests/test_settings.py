@@ -58,7 +58,7 @@ def test_production_refuses_to_start_with_a_weak_configuration(change: dict[str,
 
 
 def test_command_on_stopped_embedded_servers_says_how_to_start_them(tmp_path: Path) -> None:
-    for name in ("config", "jobs", "publishing"):
+    for name in ("accounts", "config", "jobs", "publishing"):
         shutil.copytree(PROJECT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(PROJECT / "manage.py", tmp_path)
 

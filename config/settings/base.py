@@ -29,9 +29,11 @@ INSTALLED_APPS = [
     "rest_framework",
     "django_filters",
     "drf_spectacular",
+    "drf_spectacular_sidecar",
     "django_celery_beat",
     "django_celery_results",
     "config",
+    "accounts",
     "jobs",
     "publishing",
 ]
@@ -84,6 +86,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
+AUTHENTICATION_BACKENDS = ["accounts.sign_in.SignInBackend"]
 
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = env.text("TIME_ZONE", "UTC")
@@ -139,6 +142,8 @@ JOBS_HEARTBEAT_SECONDS = env.seconds("JOBS_HEARTBEAT_SECONDS", 3)
 JOBS_TICK_SECONDS = env.seconds("JOBS_TICK_SECONDS", 1)
 JOBS_CANCEL_GRACE_SECONDS = env.seconds("JOBS_CANCEL_GRACE_SECONDS", 10)
 JOBS_REPUBLISH_SECONDS = env.seconds("JOBS_REPUBLISH_SECONDS", 60)
+# What `prune_runs` keeps, in days.
+JOBS_KEEP_RUNS_DAYS = env.integer("JOBS_KEEP_RUNS_DAYS", 90)
 
 # One line a record, or one JSON object a record for log collectors. What a job's body logs goes to its run too.
 LOG_FORMAT = env.text("LOG_FORMAT", "text")
@@ -189,12 +194,54 @@ UNFOLD = {
     },
 }
 
+# REST API (config.api, <app>/api)
 REST_FRAMEWORK: dict[str, object] = {
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "accounts.authentication.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["jobs.api.permissions.ActionPermission"],
+    "DEFAULT_PARSER_CLASSES": ["jobs.api.parsing.SmallJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_PAGINATION_CLASS": "jobs.api.pagination.NewestFirst",
+    "DEFAULT_THROTTLE_CLASSES": ["jobs.api.throttling.RequestRate"],
+    "DEFAULT_METADATA_CLASS": None,
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "config.api.answer_to_error",
+    "NON_FIELD_ERRORS_KEY": "request",
+    # How many proxies of ours stand in front: that many entries of X-Forwarded-For are believed.
+    "NUM_PROXIES": env.integer("PROXIES", 0),
+    "PAGE_SIZE": 50,
 }
+# Requests a minute and process, for one address without and one user with authentication; 0: no limit.
+API_ANONYMOUS_RATE = env.integer("API_ANONYMOUS_RATE", 300)
+API_USER_RATE = env.integer("API_USER_RATE", 6000)
 SIMPLE_JWT = {
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=30),
     "REFRESH_TOKEN_LIFETIME": timedelta(days=7),
+    "CHECK_REVOKE_TOKEN": True,
+    "UPDATE_LAST_LOGIN": False,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Almanac",
+    "DESCRIPTION": "Run jobs, follow their runs, and plan them. Every error answers `{code, message, fields?}`.",
+    "VERSION": "1",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "RunStatus": "jobs.models.JobRun.Status",
+        "RunTrigger": "jobs.models.JobRun.Trigger",
+        "HealthStatus": "jobs.health.Status",
+    },
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "config.api_schema.complete",
+    ],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
 
 # Outgoing requests: `host:port` entries that may be private addresses.

@@ -11,3 +11,6 @@ _WORKER = env.text("PYTEST_XDIST_WORKER")
 BROKER_URL = env.numbered_broker(SESSION_BROKER_URL, int(_WORKER.removeprefix("gw")) + 1 if _WORKER else 0)
 CELERY_BROKER_URL = BROKER_URL
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.jobs_for_tests"]  # noqa: F405 - from the base
+
+# Tests ask quickly; the tests of the limits set their own.
+API_ANONYMOUS_RATE = API_USER_RATE = 0

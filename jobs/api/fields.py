@@ -1,0 +1,40 @@
+"""Fields of input that are stricter than their base."""
+
+import math
+from datetime import UTC, datetime
+from typing import Any
+
+from rest_framework import serializers
+
+#: Every moment between these can be written in every time zone.
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+
+
+class FiniteFloatField(serializers.FloatField):
+    """A number that is neither infinite nor "nan"."""
+
+    def to_internal_value(self, data: Any) -> float:
+        value = super().to_internal_value(data)
+        if isinstance(data, bool) or not math.isfinite(value):
+            self.fail("invalid")
+        return value
+
+
+class MomentField(serializers.DateTimeField):
+    """An ISO 8601 date and time of a sane year; without an offset it is UTC."""
+
+    def enforce_timezone(self, value: datetime) -> datetime:
+        if not EARLIEST.year < value.year < LATEST.year:
+            raise serializers.ValidationError("Use a year between 1971 and 8999.")
+        return super().enforce_timezone(value)
+
+
+class ParametersField(serializers.DictField):
+    """Parameters of a job: an object whose content the job itself checks."""
+
+    default_error_messages = {"not_a_dict": "Parameters are a JSON object."}
+
+
+def seconds_between(start: datetime | None, end: datetime | None) -> float | None:
+    """The seconds from one moment to another; None when either is missing."""
+    return None if start is None or end is None else (end - start).total_seconds()

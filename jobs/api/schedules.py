@@ -1,0 +1,389 @@
+"""`schedules/`: when jobs run."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_field
+from rest_framework import mixins, serializers, status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from jobs import schedules
+from jobs.api.answers import STARTED, conflict, person, started
+from jobs.api.fields import FiniteFloatField, MomentField, ParametersField
+from jobs.api.filters import ScheduleFilter
+from jobs.api.pagination import ByName
+from jobs.api.parsing import StrictSerializer, read_body, read_query
+from jobs.models import JobRun, Schedule, SchedulePolicy
+from jobs.slots import is_known
+from jobs.timing import InvalidTiming, Slot, Timing, describe, dst_warnings, preview, timing_of, zone_of
+from jobs.timing.solar import EVENTS
+
+_TIMING = ("cron", "interval", "clock", "solar")
+_MOST_SLOTS = 100
+_SLOTS_SHOWN = 5
+
+
+class ZoneField(serializers.CharField):
+    """The name of a time zone, checked."""
+
+    def to_internal_value(self, data: Any) -> str:
+        name = super().to_internal_value(data)
+        try:
+            zone_of(name)
+        except InvalidTiming as error:
+            raise serializers.ValidationError(error.reason) from error
+        return name
+
+
+class SolarSerializer(StrictSerializer):
+    event = serializers.ChoiceField(choices=sorted(EVENTS))
+    latitude = FiniteFloatField(min_value=-90, max_value=90, help_text="Degrees, north positive.")
+    longitude = FiniteFloatField(min_value=-180, max_value=180, help_text="Degrees, east positive.")
+
+
+class TimingSerializer(StrictSerializer):
+    """Exactly one of cron, interval, clock and solar."""
+
+    cron = serializers.CharField(
+        max_length=200, required=False, allow_null=True, help_text="Five fields, or an alias like @daily."
+    )
+    timezone = ZoneField(max_length=64, default="UTC", help_text="Whose clocks `cron` is about.")
+    interval = serializers.CharField(
+        max_length=100, required=False, allow_null=True, help_text="every 15 minutes, 2h, 90 s"
+    )
+    clock = MomentField(required=False, allow_null=True, help_text="One moment.")
+    solar = SolarSerializer(required=False, allow_null=True)
+    start_time = MomentField(required=False, allow_null=True, help_text="No slot before.")
+    expires = MomentField(required=False, allow_null=True, help_text="No slot from then on.")
+
+
+class ScheduleInputSerializer(TimingSerializer):
+    name = serializers.CharField(max_length=200)
+    job = serializers.CharField(max_length=200, help_text="Name of the job.")
+    parameters = ParametersField(default=dict)
+    description = serializers.CharField(max_length=10_000, allow_blank=True, default="")
+    enabled = serializers.BooleanField(default=True)
+    one_off = serializers.BooleanField(default=False, help_text="Switched off after its first run.")
+    catch_up = serializers.ChoiceField(
+        choices=SchedulePolicy.CatchUp.choices, default=SchedulePolicy.CatchUp.LAST
+    )
+    catch_up_window_seconds = serializers.IntegerField(min_value=10, max_value=366 * 86_400, default=86_400)
+
+    def validate_job(self, name: str) -> str:
+        if not is_known(name):
+            raise serializers.ValidationError(f"There is no job named {name!r}.")
+        return name
+
+
+class PreviewInputSerializer(TimingSerializer):
+    count = serializers.IntegerField(min_value=1, max_value=_MOST_SLOTS, default=10)
+    show_in = ZoneField(max_length=64, required=False, help_text="Time zone of the local times.")
+
+
+class PreviewQuerySerializer(serializers.Serializer[Any]):
+    count = serializers.IntegerField(min_value=1, max_value=_MOST_SLOTS, default=10)
+    show_in = ZoneField(max_length=64, required=False, help_text="Time zone of the local times.")
+
+
+class SlotSerializer(serializers.Serializer[Slot]):
+    utc = serializers.DateTimeField()
+    local = serializers.SerializerMethodField(help_text="The same moment in the zone asked for.")
+    note = serializers.CharField(help_text="What a change of the clocks does to it.")
+
+    @extend_schema_field(OpenApiTypes.DATETIME)
+    def get_local(self, slot: Slot) -> str:
+        return slot.local.isoformat()
+
+
+class WarningSerializer(serializers.Serializer[Any]):
+    at = serializers.DateTimeField()
+    text = serializers.CharField()
+
+
+class PreviewSerializer(serializers.Serializer[Any]):
+    words = serializers.CharField()
+    slots = SlotSerializer(many=True)
+    warnings = WarningSerializer(many=True, help_text="Changes of the clocks in the next year that touch it.")
+
+
+class PauseSerializer(serializers.Serializer[SchedulePolicy]):
+    at = serializers.DateTimeField(source="paused_at")
+    until = serializers.DateTimeField(source="paused_until", allow_null=True)
+    note = serializers.CharField(source="pause_note")
+
+
+class PauseInputSerializer(StrictSerializer):
+    until = MomentField(required=False, allow_null=True, default=None, help_text="null: until resumed.")
+    note = serializers.CharField(max_length=200, allow_blank=True, default="")
+
+
+class RunNowSerializer(StrictSerializer):
+    parameters = ParametersField(required=False, help_text="Other parameters than the schedule's.")
+
+
+class SchedulePlaceSerializer(serializers.Serializer[Any]):
+    event = serializers.CharField()
+    latitude = serializers.FloatField()
+    longitude = serializers.FloatField()
+
+
+class ScheduleSerializer(serializers.Serializer[Schedule]):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    job = serializers.CharField(source="task", help_text="Name of the job, or of another Celery task.")
+    description = serializers.CharField()
+    enabled = serializers.BooleanField()
+    cron = serializers.CharField(source="when.cron", allow_null=True)
+    timezone = serializers.CharField(source="when.timezone")
+    interval = serializers.CharField(source="when.interval", allow_null=True)
+    clock = serializers.DateTimeField(source="when.clock", allow_null=True)
+    solar = serializers.SerializerMethodField()
+    words = serializers.SerializerMethodField(help_text="When it runs, in words.")
+    parameters = serializers.SerializerMethodField(help_text="null: what is stored is not a JSON object.")
+    start_time = serializers.DateTimeField(allow_null=True)
+    expires = serializers.DateTimeField(allow_null=True)
+    one_off = serializers.BooleanField()
+    catch_up = serializers.ChoiceField(source="policy.catch_up", choices=SchedulePolicy.CatchUp.choices)
+    catch_up_window_seconds = serializers.IntegerField(source="policy.catch_up_window_seconds")
+    next_slot_at = serializers.DateTimeField(
+        source="policy.next_slot_at", allow_null=True, help_text="As planned by the scheduler's latest tick."
+    )
+    planning_error = serializers.CharField(source="policy.planning_error")
+    pause = serializers.SerializerMethodField()
+    origin = serializers.ChoiceField(source="policy.origin", choices=SchedulePolicy.Origin.choices)
+    owner = serializers.CharField(source="policy.owner.username", allow_null=True, default=None)
+    is_orphan = serializers.SerializerMethodField(help_text="No code is left for the job.")
+    last_run_at = serializers.DateTimeField(allow_null=True)
+    total_run_count = serializers.IntegerField()
+
+    def to_representation(self, instance: Schedule) -> dict[str, Any]:
+        instance.when = schedules.when_of(instance)
+        return dict(super().to_representation(instance))
+
+    @extend_schema_field(SchedulePlaceSerializer(allow_null=True))
+    def get_solar(self, schedule: Schedule) -> dict[str, Any] | None:
+        place = schedule.when.solar
+        return None if place is None else dict(zip(("event", "latitude", "longitude"), place, strict=True))
+
+    def get_words(self, schedule: Schedule) -> str:
+        try:
+            return describe(_timing(schedule))
+        except InvalidTiming as error:
+            return f"Cannot be read: {error}"
+
+    @extend_schema_field(serializers.DictField(allow_null=True))
+    def get_parameters(self, schedule: Schedule) -> dict[str, Any] | None:
+        try:
+            parameters = json.loads(schedule.kwargs or "{}")
+        except ValueError:
+            return None
+        return parameters if isinstance(parameters, dict) else None
+
+    @extend_schema_field(PauseSerializer(allow_null=True))
+    def get_pause(self, schedule: Schedule) -> dict[str, Any] | None:
+        policy = schedule.policy
+        return dict(PauseSerializer(policy).data) if policy.is_paused(timezone.now()) else None
+
+    def get_is_orphan(self, schedule: Schedule) -> bool:
+        return schedules.is_orphan(schedule)
+
+
+class ScheduleDetailSerializer(ScheduleSerializer):
+    """A schedule and its next slots, counted from now and as it is saved."""
+
+    next_slots = serializers.SerializerMethodField()
+
+    def get_next_slots(self, schedule: Schedule) -> list[datetime]:
+        if not schedule.enabled:
+            return []
+        try:
+            return list(_timing(schedule).slots(timezone.now(), limit=_SLOTS_SHOWN))
+        except InvalidTiming:
+            return []
+
+
+class ScheduleViewSet(mixins.ListModelMixin, GenericViewSet[Schedule]):
+    queryset = Schedule.objects.select_related(
+        "crontab", "interval", "solar", "clocked", "policy", "policy__owner"
+    )
+    serializer_class = ScheduleSerializer
+    filterset_class = ScheduleFilter
+    pagination_class = ByName
+    permission_of = {
+        "list": "jobs.view_schedule",
+        "create": "jobs.add_schedule",
+        "retrieve": "jobs.view_schedule",
+        "update": "jobs.change_schedule",
+        "partial_update": "jobs.change_schedule",
+        "destroy": "jobs.delete_schedule",
+        "pause": "jobs.pause_schedule",
+        "resume": "jobs.pause_schedule",
+        "run_now": "jobs.run_schedule",
+        "preview": "jobs.view_schedule",
+        "preview_unsaved": "jobs.view_schedule",
+    }
+
+    @extend_schema(operation_id="schedules_list")
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Schedules by name."""
+        return super().list(request, *args, **kwargs)
+
+    @extend_schema(
+        operation_id="schedules_create",
+        request=ScheduleInputSerializer,
+        responses={201: ScheduleDetailSerializer},
+    )
+    def create(self, request: Request) -> Response:
+        """Make a schedule. Its first slot is the next one from now."""
+        wish = _wish(read_body(ScheduleInputSerializer, request))
+        schedule = schedules.create(wish, by=person(request))
+        return self._answer(schedule.pk, status.HTTP_201_CREATED)
+
+    @extend_schema(operation_id="schedules_retrieve", responses=ScheduleDetailSerializer)
+    def retrieve(self, request: Request, pk: int) -> Response:
+        """One schedule with its next slots."""
+        return self._answer(pk)
+
+    @extend_schema(
+        operation_id="schedules_update", request=ScheduleInputSerializer, responses=ScheduleDetailSerializer
+    )
+    def update(self, request: Request, pk: int) -> Response:
+        """Replace a schedule; what is left out gets its default."""
+        schedule = self.get_object()
+        schedules.change(schedule, _wish(read_body(ScheduleInputSerializer, request)), by=person(request))
+        return self._answer(pk)
+
+    @extend_schema(
+        operation_id="schedules_change",
+        request=ScheduleInputSerializer(partial=True),
+        responses=ScheduleDetailSerializer,
+    )
+    def partial_update(self, request: Request, pk: int) -> Response:
+        """Change parts of a schedule. A new timing replaces the old one, whatever its kind."""
+        schedule = self.get_object()
+        serializer = ScheduleInputSerializer(data=request.data, partial=True)
+        serializer.is_valid(raise_exception=True)
+        changes = serializer.validated_data
+        wish = schedules.wish_of(schedule)
+        wish = replace(wish, when=_changed_when(wish.when, changes), **_policy_and_names(changes))
+        schedules.change(schedule, wish, by=person(request))
+        return self._answer(pk)
+
+    @extend_schema(
+        operation_id="schedules_delete",
+        request=None,
+        responses={
+            204: OpenApiResponse(description="It is gone; its runs stay."),
+            409: conflict("A job declares it: disable it instead."),
+        },
+    )
+    def destroy(self, request: Request, pk: int) -> Response:
+        """Delete a schedule that a person made."""
+        schedules.delete(self.get_object(), by=person(request))
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(
+        operation_id="schedules_pause", request=PauseInputSerializer, responses=ScheduleDetailSerializer
+    )
+    def pause(self, request: Request, pk: int) -> Response:
+        """Skip slots from now on, until a moment or until resumed."""
+        body = read_body(PauseInputSerializer, request)
+        schedules.pause(self.get_object(), until=body["until"], note=body["note"], by=person(request))
+        return self._answer(pk)
+
+    @extend_schema(
+        operation_id="schedules_resume",
+        request=None,
+        responses={200: ScheduleDetailSerializer, 409: conflict("It is not paused.")},
+    )
+    def resume(self, request: Request, pk: int) -> Response:
+        """End a pause: the next slot fires again."""
+        schedules.resume(self.get_object(), by=person(request))
+        return self._answer(pk)
+
+    @extend_schema(operation_id="schedules_run_now", request=RunNowSerializer, responses={202: STARTED})
+    def run_now(self, request: Request, pk: int) -> Response:
+        """Run the schedule's job once, now, beside its slots."""
+        schedule = self.get_object()
+        parameters = read_body(RunNowSerializer, request).get("parameters")
+        run = schedules.run_now(
+            schedule, by=person(request), trigger=JobRun.Trigger.API, parameters=parameters
+        )
+        return started(run, request)
+
+    @extend_schema(
+        operation_id="schedules_preview", parameters=[PreviewQuerySerializer], responses=PreviewSerializer
+    )
+    def preview(self, request: Request, pk: int) -> Response:
+        """The next slots of a schedule, in local time and UTC."""
+        query = read_query(PreviewQuerySerializer, request)
+        try:
+            timing = _timing(self.get_object())
+        except InvalidTiming as error:
+            raise serializers.ValidationError({error.field: [error.reason]}) from error
+        return _preview(timing, query)
+
+    @extend_schema(
+        operation_id="schedules_preview_unsaved",
+        request=PreviewInputSerializer,
+        responses=PreviewSerializer,
+    )
+    def preview_unsaved(self, request: Request) -> Response:
+        """The slots that a timing would have, before it is saved."""
+        body = read_body(PreviewInputSerializer, request)
+        timing = schedules.timing_of_when(
+            _when(body), anchor=timezone.now(), start=body.get("start_time"), end=body.get("expires")
+        )
+        return _preview(timing, body)
+
+    def _answer(self, pk: int, code: int = status.HTTP_200_OK) -> Response:
+        """The schedule as it is stored now."""
+        self.kwargs["pk"] = pk
+        return Response(ScheduleDetailSerializer(self.get_object()).data, status=code)
+
+
+def _timing(schedule: Schedule) -> Timing:
+    return timing_of(schedule, anchor=schedule.policy.anchor_at or timezone.now())
+
+
+def _preview(timing: Timing, wanted: Mapping[str, Any]) -> Response:
+    now = timezone.now()
+    zone = zone_of(wanted["show_in"]) if "show_in" in wanted else None
+    shown = {
+        "words": describe(timing),
+        "slots": preview(timing, now, wanted["count"], zone=zone),
+        "warnings": dst_warnings(timing, now),
+    }
+    return Response(PreviewSerializer(shown).data)
+
+
+def _wish(body: Mapping[str, Any]) -> schedules.Wish:
+    return schedules.Wish(when=_when(body), **_policy_and_names(body))
+
+
+def _when(body: Mapping[str, Any]) -> schedules.When:
+    solar = body.get("solar")
+    return schedules.When(
+        cron=body.get("cron"),
+        timezone=body.get("timezone", "UTC"),
+        interval=body.get("interval"),
+        clock=body.get("clock"),
+        solar=(solar["event"], solar["latitude"], solar["longitude"]) if solar else None,
+    )
+
+
+def _changed_when(before: schedules.When, changes: Mapping[str, Any]) -> schedules.When:
+    if any(changes.get(name) is not None for name in _TIMING):
+        return _when({"timezone": before.timezone, **changes})
+    return replace(before, timezone=changes["timezone"]) if "timezone" in changes else before
+
+
+def _policy_and_names(body: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in body.items() if name not in {*_TIMING, "timezone"}}

@@ -1,0 +1,72 @@
+"""Forgetting old runs: their rows, their logs and their outcomes in django-celery-results."""
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.utils import timezone
+from django_celery_results.models import TaskResult
+
+from jobs.models import JobRun, RunLog, first_run_id
+
+BATCH = 1000
+
+_FIRST, _LAST = uuid.UUID(int=0), uuid.UUID(int=2**128 - 1)
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """How many rows went, or would go."""
+
+    runs: int = 0
+    logs: int = 0
+    results: int = 0
+
+    def __add__(self, other: "Pruned") -> "Pruned":
+        return Pruned(self.runs + other.runs, self.logs + other.logs, self.results + other.results)
+
+
+def prune(*, older_than: timedelta, dry_run: bool = False) -> Pruned:
+    """Delete the runs that ended longer ago than that, in batches with a transaction each; active runs stay.
+
+    Interrupted, it leaves whole batches behind and goes on next time. Retries and children of a deleted run
+    lose their link to it.
+    """
+    before = timezone.now() - older_than
+    total = Pruned()
+    for ids in _batches(before):
+        total += _count(ids) if dry_run else _delete(ids)
+    return total
+
+
+def _batches(before: datetime) -> Iterator[list[uuid.UUID]]:
+    # Ids grow with time, so only the old end of the table is read, and each batch goes on behind the last.
+    # Runs that another system sent with random ids may lie anywhere behind: beyond every id of ours.
+    beyond = first_run_id(timezone.now() + timedelta(days=1))
+    for first, last in ((_FIRST, first_run_id(before)), (beyond, _LAST)):
+        after = first
+        while ids := list(
+            JobRun.objects.finished()
+            .filter(pk__gt=after, pk__lt=last, finished_at__lt=before)
+            .order_by("pk")
+            .values_list("pk", flat=True)[:BATCH]
+        ):
+            yield ids
+            after = ids[-1]
+
+
+def _count(ids: list[uuid.UUID]) -> Pruned:
+    return Pruned(
+        runs=len(ids),
+        logs=RunLog.objects.filter(run_id__in=ids).count(),
+        results=TaskResult.objects.filter(task_id__in=[str(pk) for pk in ids]).count(),
+    )
+
+
+def _delete(ids: list[uuid.UUID]) -> Pruned:
+    with transaction.atomic():
+        results, _ = TaskResult.objects.filter(task_id__in=[str(pk) for pk in ids]).delete()
+        _, deleted = JobRun.objects.filter(pk__in=ids).delete()
+    return Pruned(runs=deleted.get("jobs.JobRun", 0), logs=deleted.get("jobs.RunLog", 0), results=results)

@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 ARGS ?=
 
-.PHONY: help setup setup-dev run servers stop test bench lint fmt types arch check docs requirements ci clean
+.PHONY: help setup setup-dev run servers stop test bench lint fmt types arch check docs fuzz requirements ci clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -38,6 +38,9 @@ check: $(VENV)/.dev  ## Django's system checks and missing migrations
 	@$(PY) -m config.check
 docs: $(VENV)/.dev  ## write the generated pages of docs/
 	@$(PY) -m config.document
+	@$(PY) manage.py spectacular --fail-on-warn --validate --file docs/openapi.yaml
+fuzz: $(VENV)/.dev  ## hold the API against its document for a few minutes
+	@API_EXAMPLES=150 $(PY) -m pytest -q tests/test_openapi.py --timeout 900 $(ARGS)
 ci: lint types arch check test  ## all of the above that must pass
 
 requirements: $(VENV)/.dev  ## pin the closure of requirements*.in

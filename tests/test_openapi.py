@@ -1,0 +1,141 @@
+"""The API is held against its own OpenAPI document: random requests, right and wrong, with and without a token.
+
+No answer may be a 5xx, and none may have a status, a content type or a body that the document does not name.
+`make fuzz` asks for longer.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.wsgi import get_wsgi_application
+from django.utils import timezone
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.renderers import OpenApiYamlRenderer
+from hypothesis import HealthCheck, Phase, given, seed
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+from rest_framework_simplejwt.tokens import AccessToken
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.core.result import Ok
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from jobs import follow, ledger, schedules
+from jobs.models import ProcessHeartbeat
+from jobs.schedules import When, Wish
+from jobs.tests.workers import execute
+from tests.jobs_for_tests import tasks
+
+DOCUMENT = Path(settings.BASE_DIR) / "docs" / "openapi.yaml"
+#: Random requests for each operation, with data of each kind (right, wrong), with a token; without one, a quarter.
+EXAMPLES = int(os.environ.get("API_EXAMPLES", "8"))
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+]
+SCHEMA = schemathesis.openapi.from_path(DOCUMENT)
+SCHEMA.app = get_wsgi_application()
+OPERATIONS = {
+    found.ok().label: found.ok()
+    for found in SCHEMA.get_all_operations()
+    if isinstance(found, Ok)  # an operation that cannot be read fails the comparison with the document
+}
+
+
+def test_the_document_is_the_one_that_make_docs_writes():
+    document = SchemaGenerator().get_schema(request=None, public=True)
+    assert OpenApiYamlRenderer().render(document, renderer_context={}).decode() == DOCUMENT.read_text(), (
+        "run `make docs`"
+    )
+
+
+def test_every_operation_is_explained_and_tells_its_errors():
+    for operation in OPERATIONS.values():
+        raw = operation.definition.raw
+        assert raw["description"], operation.label
+        assert {"401", "403", "429"} <= set(raw["responses"]), operation.label
+
+
+def test_the_page_of_the_document_is_served_without_a_cdn(client, db):
+    page = client.get("/api/v1/docs/").content.decode()
+    assert "/static/drf_spectacular_sidecar/" in page
+    assert "https://" not in page
+    assert client.get("/api/v1/schema/").status_code == 200
+
+
+@dataclass(frozen=True)
+class World:
+    """What random requests may hit."""
+
+    token: str
+    known: dict[str, list[Any]]
+
+
+@pytest.fixture
+def world(transactional_db, monkeypatch) -> Iterator[World]:
+    """A user who may do everything, runs in several states, a schedule, living processes."""
+    user = User.objects.create_superuser("ada", "ada@example.org", "correct horse")
+    ended = execute(tasks.fail_for_good.enqueue(as_bug=True))
+    waiting = tasks.add_numbers.enqueue(left=1)
+    running = tasks.count_slowly.enqueue()
+    ledger.claim(running.id, worker="w@h", pid=1)
+    schedule = schedules.create(
+        Wish(name="Daily", job="testing.do_nothing", when=When(cron="@daily"), parameters={}), by=user
+    )
+    now = timezone.now()
+    for kind, info in (("worker", {"queues": settings.JOBS_QUEUES, "concurrency": 2}), ("beat", {})):
+        ProcessHeartbeat.objects.create(kind=kind, name=kind, pid=1, started_at=now, seen_at=now, info=info)
+    # Nobody waits here: there is no worker.
+    wait = follow.wait
+    monkeypatch.setattr(follow, "wait", lambda run_id, *, timeout: wait(run_id, timeout=min(timeout, 0.02)))
+    yield World(
+        token=str(AccessToken.for_user(user)),
+        known={
+            "id": [str(run.id) for run in (ended, waiting, running)] + [schedule.pk],
+            "name": ["testing.do_nothing", "testing.add_numbers", "default"],
+        },
+    )
+
+
+@pytest.mark.parametrize("label", OPERATIONS)
+def test_random_requests_are_answered_as_documented(world, label):
+    raw = OPERATIONS[label].definition.raw
+    has_input = bool(raw.get("parameters")) or "requestBody" in raw
+    for mode in GenerationMode if has_input else [GenerationMode.POSITIVE]:
+        ask(label, mode, world, {"Authorization": f"Bearer {world.token}"}, EXAMPLES)
+        ask(label, mode, world, {}, max(EXAMPLES // 4, 1))
+
+
+def ask(label: str, mode: GenerationMode, world: World, headers: dict[str, str], count: int) -> None:
+    """Send `count` random requests to one operation and check the answers."""
+
+    @seed(20)
+    @examples(
+        max_examples=count,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate, Phase.shrink],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=OPERATIONS[label].as_strategy(generation_mode=mode), data=st.data())
+    def send(case, data):
+        for name, value in (case.path_parameters or {}).items():
+            # Random ids hit nothing: half of the requests name something that exists.
+            if name in world.known and data.draw(st.booleans()):
+                case.path_parameters[name] = data.draw(st.sampled_from(world.known[name])) or value
+        case.call_and_validate(base_url="http://localhost", headers=headers, checks=CHECKS)
+
+    send()

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import django
+from django.conf import settings
 from playwright.sync_api import Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -53,12 +54,15 @@ def main() -> None:
             "BROKER_URL": servers.broker_url,
             "DJANGO_SETTINGS_MODULE": "config.settings.test",
             "DJANGO_ALLOW_ASYNC_UNSAFE": "1",
+            "SAMPLE_WORLD_URL": f"http://127.0.0.1:{(port := _free_port())}",
         }
         django.setup()
-        port = _free_port()
         _prepare()
         beat_file = f"{tempfile.gettempdir()}/almanac-screenshots-beat"
-        stack.enter_context(_process("celery", "-A", "config", "worker", "-c", "2", "-l", "WARNING"))
+        queues = ",".join(settings.JOBS_QUEUES)
+        stack.enter_context(
+            _process("celery", "-A", "config", "worker", "-Q", queues, "-c", "2", "-l", "WARNING")
+        )
         stack.enter_context(_process("celery", "-A", "config", "beat", "-l", "WARNING", "-s", beat_file))
         stack.enter_context(
             _process("django", "runserver", "--noreload", "--nothreading", f"127.0.0.1:{port}")
@@ -134,7 +138,34 @@ def _sample() -> dict[str, Any]:
     long = tasks.count_slowly.enqueue(until=2400, pause=0.25)
     _wait_until(lambda: JobRun.objects.filter(pk=long.pk, progress__gt=0.5).exists(), 40)
     partial = JobRun.objects.filter(status="partial").first()
-    return {"schedule": made, "run": long, "failed": broken, "partial": partial, "at": timezone.now()}
+    source = _sources()
+    return {
+        "source": source,
+        "schedule": made,
+        "run": long,
+        "failed": broken,
+        "partial": partial,
+        "at": timezone.now(),
+    }
+
+
+def _sources() -> Any:
+    """The sample feeds, polled, and sources in trouble."""
+    from django.utils import timezone
+
+    from jobs.models import JobRun
+    from publishing import tasks
+    from publishing.models import Source
+    from publishing.sample.load import load_sample_world
+
+    Source.objects.create(name="The intranet", url="http://127.0.0.1:1/feed")
+    Source.objects.create(name="A page, not a feed", url=f"{settings.SAMPLE_WORLD_URL}/admin/login/")
+    Source.objects.create(name="Old blog", url="https://old.example.org/feed", gone_at=timezone.now())
+    Source.objects.create(name="On holiday", url="https://holiday.example.org/feed", is_enabled=False)
+    load_sample_world(settings.SAMPLE_WORLD_URL)
+    run = tasks.monitor_feeds.enqueue()
+    _wait_until(lambda: JobRun.objects.finished().filter(pk=run.pk).exists(), 60)
+    return Source.objects.filter(items__isnull=False).order_by("pk").first()
 
 
 def _paths(sample: dict[str, Any]) -> dict[str, str]:
@@ -153,6 +184,10 @@ def _paths(sample: dict[str, Any]) -> dict[str, str]:
         "processes": "/admin/jobs/processheartbeat/",
         "users": "/admin/auth/user/",
         "sources": "/admin/publishing/source/",
+        "source": f"/admin/publishing/source/{sample['source'].pk}/change/",
+        "source_add": "/admin/publishing/source/add/",
+        "items": "/admin/publishing/feeditem/",
+        "item": f"/admin/publishing/feeditem/{sample['source'].items.first().pk}/change/",
     }
 
 

@@ -64,7 +64,7 @@ class FeedItemAdmin(ReadOnlyAdmin[FeedItem]):
     @admin.display(description="Item")
     def title_and_address(self, item: FeedItem) -> SafeString:
         return format_html(
-            '<span class="jobs-two-lines"><strong>{}</strong><small class="jobs-wrap">{}</small></span>',
+            '<span class="jobs-two-lines"><strong>{}</strong><small>{}</small></span>',
             str(item)[:200],
             item.url,
         )

@@ -150,7 +150,7 @@ class SourceAdmin(ModelAdmin[Source]):
     @admin.display(description="Source", ordering="name")
     def name_and_address(self, source: Source) -> SafeString:
         return format_html(
-            '<span class="jobs-two-lines"><strong>{}</strong><small class="jobs-wrap">{}</small></span>',
+            '<span class="jobs-two-lines"><strong>{}</strong><small>{}</small></span>',
             source.name,
             source.url,
         )

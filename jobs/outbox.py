@@ -10,6 +10,7 @@ import logging
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,7 +76,7 @@ def send(messages: Iterable[Message]) -> int:
         with current_app.producer_or_acquire() as producer:
             while sent < len(waiting):
                 together = waiting[sent : sent + _TOGETHER]
-                with producer.batch():
+                with producer.batch() if len(together) > 1 else nullcontext():
                     for message in together:
                         _send_one(producer, message)
                 sent += len(together)

@@ -56,7 +56,7 @@ class Findings:
     lost: Counter[str]
     #: Runs whose body began again after success, and slots or results there are two of.
     repeated: int
-    #: Bodies that ran twice because their first process died or its outcome came too late.
+    #: Bodies that began again because their process had died or their outcome came too late.
     made_again: int
 
 
@@ -72,7 +72,7 @@ def measure(quick: bool) -> list[Row]:
         found = examine(trace, expected_slots(begins, seconds))
     bad = found.lost.total() + found.repeated
     told = ", ".join(f"{count} x {what}" for what, count in sorted(disasters.items()))
-    print(f"{told}; {found.made_again} bodies ran again after a kill; lost: {dict(found.lost) or 'none'}")
+    print(f"{told}; {found.made_again} bodies began again after a kill; lost: {dict(found.lost) or 'none'}")
     return [
         Row(
             name=f"lost or doubled of {found.slots:,} slots",
@@ -92,7 +92,7 @@ def running() -> Iterator[tuple[Installation, Path]]:
         trace = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "trace"
         environment = QUICK_REACTIONS | {TRACE_FILE: str(trace)}
         worker = Process(
-            *("celery", "-A", "config", "worker", "-c", "3", "-Q", leave_trace.queue), **environment
+            *("celery", "-A", "config", "worker", "-c", "4", "-Q", leave_trace.queue), **environment
         )
         beats = [Process("celery", "-A", "config", "beat", **environment) for _ in range(2)]
         for process in (worker, *beats):
@@ -214,7 +214,7 @@ def examine(trace: Path, expected: set[tuple[int, float]]) -> Findings:
         repeated=again
         + len(slots.keys() - expected)
         + sum(count - 1 for count in [*slots.values(), *results.values()]),
-        made_again=sum(len(times) - 1 for times in finished.values()),
+        made_again=sum(len(times) - 1 for times in begins.values()),
     )
 
 

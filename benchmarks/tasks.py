@@ -22,9 +22,9 @@ def do_nothing(run: ActiveRun) -> None:
     retry=RetryPolicy(max_attempts=100, base_seconds=0.2, cap_seconds=1),
 )
 def leave_trace(run: ActiveRun) -> None:
-    """Write to a file when the body begins and when it ends, 20 milliseconds later."""
+    """Write to a file when the body begins and when it ends, 80 milliseconds later."""
     _trace(run, "begin")
-    time.sleep(0.02)
+    time.sleep(0.08)
     _trace(run, "end")
 
 

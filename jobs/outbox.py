@@ -180,7 +180,7 @@ def _lossy_queues() -> list[str]:
         return []
     try:
         held = depths(waiting)
-    except (OperationalError, ConnectionError, TimeoutError):
+    except OperationalError:
         return []  # nothing can be sent now anyway
     in_hand = _in_hand()
     return [
@@ -198,15 +198,23 @@ def _in_hand() -> Counter[str]:
 
 
 def depths(queues: Iterable[str]) -> dict[str, int]:
-    """How many messages each queue holds on the broker, all priorities together."""
-    found = {}
+    """How many messages each queue holds on the broker, all priorities together.
+
+    Raises kombu's OperationalError when the broker does not answer.
+    """
     with current_app.connection_for_read() as broker:
-        for queue in queues:
-            channel: Any = broker.channel()
-            try:
-                found[queue] = channel.queue_declare(queue=queue, passive=True).message_count
-            except ChannelError:  # nothing was ever sent to it
-                found[queue] = 0
-            else:
-                channel.close()
-    return found
+        broker.ensure_connection(max_retries=0)
+        try:
+            return {queue: _depth(broker, queue) for queue in queues}
+        except (*broker.connection_errors, *broker.channel_errors) as error:
+            raise OperationalError(str(error)) from error
+
+
+def _depth(broker: Any, queue: str) -> int:
+    channel = broker.channel()
+    try:
+        return int(channel.queue_declare(queue=queue, passive=True).message_count)
+    except ChannelError:  # nothing was ever sent to it
+        return 0
+    finally:
+        channel.close()

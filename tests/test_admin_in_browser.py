@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connections
 from playwright.sync_api import Page, expect, sync_playwright
 
 from jobs import schedules
@@ -45,12 +46,13 @@ def page(live_server) -> Iterator[Page]:
         page = browser.new_page(base_url=live_server.url, viewport={"width": 1280, "height": 900})
         page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto("/admin/login/")
+        page.goto("/admin/login/?next=/admin/")
         page.fill("#id_username", "operator")
         page.fill("#id_password", PASSWORD)
         page.click("button[type=submit]")
         yield page
         browser.close()
+        connections.close_all()  # those that Django opened for this thread beside Playwright's event loop
     assert complaints == []
 
 

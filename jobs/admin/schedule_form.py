@@ -259,7 +259,7 @@ def initial_of(schedule: Schedule) -> dict[str, Any]:
         "expires": schedule.expires,
         "one_off": schedule.one_off,
         "catch_up": policy.catch_up,
-        "catch_up_window": in_words(timedelta(seconds=policy.catch_up_window_seconds)),
+        "catch_up_window": length_in_words(timedelta(seconds=policy.catch_up_window_seconds)),
         **_initial_timing(schedule),
     }
 
@@ -282,7 +282,7 @@ def _initial_timing(schedule: PeriodicTask) -> dict[str, Any]:
 
 def catch_up_in_words(rule: str, window: timedelta) -> str:
     """What the rule means, in a sentence or two."""
-    late = in_words(window)
+    late = length_in_words(window)
     match rule:
         case CATCH_UP.SKIP:
             return "After an outage, slots that passed are recorded as missed and never run."
@@ -295,6 +295,12 @@ def catch_up_in_words(rule: str, window: timedelta) -> str:
         f"After an outage, only the latest missed slot runs, if it is at most {late} late; "
         "the others are recorded as skipped, and older ones as missed."
     )
+
+
+def length_in_words(length: timedelta) -> str:
+    """A length of time with its number, also when that is one: "1 day"."""
+    words = in_words(length)
+    return words if words[0].isdigit() else f"1 {words}"
 
 
 def job_choices() -> list[Any]:

@@ -215,13 +215,20 @@ def preview_of(timing: Timing, now: datetime, zone: ZoneInfo | None = None) -> P
     rows = [
         PreviewRow(
             local=display.clock(slot.utc, zone),
-            utc=display.clock(slot.utc, ZoneInfo("UTC")),
+            utc=_utc_beside(slot.utc, zone),
             relative=display.relative(slot.utc, now),
             note=slot.note,
         )
         for slot in preview(timing, now, SLOTS, zone=zone)
     ]
     return Preview(words=describe(timing), zone=zone.key, rows=rows, warnings=dst_warnings(timing, now))
+
+
+def _utc_beside(at: datetime, zone: ZoneInfo) -> str:
+    """The time in UTC, with its date where that is another one than in the zone."""
+    if at.astimezone(zone).date() == at.date():
+        return display.clock(at, ZoneInfo("UTC")).rpartition(" ")[2]
+    return display.clock(at, ZoneInfo("UTC"))
 
 
 def _preview_of_form(form: TimingForm, now: datetime) -> Preview | None:

@@ -89,7 +89,7 @@ class ScheduleAdmin(ScheduleActions, ModelAdmin[Schedule]):
             return "none"
         zone = stored_timing(schedule, now).zone
         return format_html(
-            '<span class="jobs-two-lines"><span>{}</span><small>{}</small></span>',
+            '<span class="jobs-two-lines"><span>{}</span><small class="jobs-nowrap">{}</small></span>',
             display.moment(at, zone),
             display.both_clocks(at, zone),
         )

@@ -174,9 +174,9 @@ def test_the_fields_of_another_job_come_with_what_was_typed(client):
 
 def test_the_preview_tells_words_ten_slots_and_the_clocks(client):
     answer = client.get(PREVIEW, FORM | {"catch_up": "skip"}).json()
-    assert "At 02:30 every day (Europe/London)" not in answer["errors"]
+    assert answer["errors"] == {}
     assert "At 02:30 every day (Europe/London)" in answer["html"]
-    assert len(re.findall(r"<td>\w{3} \d+ \w{3} \d{4}, 02:30</td>\s*<td>", answer["html"])) == 10
+    assert len(re.findall(r"<td>\w{3} \d+ \w{3} \d{4}, 02:30</td>\s*<td>0[12]:30</td>", answer["html"])) == 10
     assert "recorded as missed and never run" in answer["catch_up"]
 
 
@@ -195,6 +195,16 @@ def test_the_preview_explains_what_cannot_be_read(client):
 def test_the_preview_says_when_a_schedule_never_fires(client):
     html = client.get(PREVIEW, FORM | {"kind": "clock", "clock": "2001-01-01T00:00"}).json()["html"]
     assert "never fires" in html
+
+
+def test_the_preview_names_the_day_in_utc_where_it_is_another(client):
+    html = client.get(PREVIEW, FORM | {"timezone": "Asia/Tokyo", "cron": "30 2 1 1 *"}).json()["html"]
+    assert re.search(r"<td>\w+ 1 Jan \d{4}, 02:30</td>\s*<td>\w+ 31 Dec \d{4}, 17:30</td>", html)
+
+
+def test_a_new_interval_starts_at_its_start_time(client):
+    typed = FORM | {"kind": "interval", "interval": "1 day", "timezone": "UTC", "start_time": "2099-01-31T06:07"}
+    assert "Sat 31 Jan 2099, 06:07" in client.get(PREVIEW, typed).json()["html"]
 
 
 def test_without_scripts_the_preview_button_shows_slots_and_saves_nothing(client):

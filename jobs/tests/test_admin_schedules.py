@@ -203,7 +203,12 @@ def test_the_preview_names_the_day_in_utc_where_it_is_another(client):
 
 
 def test_a_new_interval_starts_at_its_start_time(client):
-    typed = FORM | {"kind": "interval", "interval": "1 day", "timezone": "UTC", "start_time": "2099-01-31T06:07"}
+    typed = FORM | {
+        "kind": "interval",
+        "interval": "1 day",
+        "timezone": "UTC",
+        "start_time": "2099-01-31T06:07",
+    }
     assert "Sat 31 Jan 2099, 06:07" in client.get(PREVIEW, typed).json()["html"]
 
 
@@ -249,7 +254,8 @@ def test_the_list_tells_state_next_slot_and_last_run(client):
         "Queued",
         "Moving house",
         "Disabled",
-        "Cannot be planned: no such day",
+        "Cannot be planned",
+        "no such day",
         "Orphaned",
     ):
         assert text in page

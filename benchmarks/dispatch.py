@@ -7,13 +7,13 @@ includes the wait for the tick.
 
 import math
 import statistics
+import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import redis
 from celery import signals
 from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
@@ -168,43 +168,62 @@ def new_stock_scheduler() -> DatabaseScheduler:
     return scheduler
 
 
-@contextmanager
-def publishing_times() -> Iterator[list[float]]:
-    """Unix times at which messages went out, in order."""
-    times: list[float] = []
+class Witness(threading.Thread):
+    """Looks every few milliseconds at how many messages the broker holds: when each of them got there."""
 
-    def note(**_: Any) -> None:
-        times.append(time.time())
+    def __init__(self, count: int) -> None:
+        super().__init__(daemon=True)
+        self.arrived_at: list[float] = []
+        self._count = count
+        self._stopped = threading.Event()
 
-    signals.after_task_publish.connect(note)
-    try:
-        yield times
-    finally:
-        signals.after_task_publish.disconnect(note)
+    def run(self) -> None:
+        with broker_client(celery_app.conf.broker_url) as client:
+            while len(self.arrived_at) < self._count and not self._stopped.wait(0.005):
+                self.arrived_at += [time.time()] * (messages_held(client) - len(self.arrived_at))
+
+    def __enter__(self) -> "Witness":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped.set()
+        self.join()
 
 
 def publish_due(scheduler: SlotScheduler, count: int) -> list[float]:
-    """Seconds from the common slot to each publication, with the loop of `celery beat`."""
+    """Seconds from the common slot to each message on the broker, with the loop of `celery beat`."""
     slot = datetime.fromtimestamp(math.ceil(time.time()) + 1, UTC)
     execute(MAKE_DUE, [slot, count])
-    with publishing_times() as times:
-        while len(times) < count:
+    with Witness(count) as witness:
+        while len(witness.arrived_at) < count:
             time.sleep(scheduler.tick())
-    with broker_client(celery_app.conf.broker_url) as client:
-        held = sum(client.llen(key) for key in client.keys("default*"))
-        assert held == count, f"the broker holds {held} messages of {count}"
-        client.flushdb()
+    empty_broker(expected=count)
     execute("UPDATE jobs_jobrun SET status = 'succeeded' WHERE status = 'queued'")
-    return [at - slot.timestamp() for at in times]
+    return [at - slot.timestamp() for at in witness.arrived_at]
+
+
+def messages_held(client: redis.Redis) -> int:
+    """How many messages wait in the job's queue, which is one list for each priority."""
+    return sum(client.llen(key) for key in client.keys(f"{do_nothing.queue}*"))
+
+
+def empty_broker(*, expected: int) -> None:
+    with broker_client(celery_app.conf.broker_url) as client:
+        held = messages_held(client)
+        assert held == expected, f"the broker holds {held} messages of {expected}"
+        client.flushdb()
 
 
 def dispatch_with_stock(count: int, *, dispatches: int) -> Pace:
     """The stock scheduler's pace: each of its ticks dispatches one schedule, so a few hundred tell."""
     execute(MAKE_DUE_FOR_STOCK, [timezone.now() - HOUR_AGO, count])
     scheduler = new_stock_scheduler()
-    with publishing_times() as times:
-        while len(times) <= dispatches:
-            scheduler.tick()
+    times: list[float] = []
+    signals.after_task_publish.connect(note := lambda **_: times.append(time.time()))
+    while len(times) <= dispatches:
+        scheduler.tick()
+    signals.after_task_publish.disconnect(note)
     scheduler.sync()
     execute("UPDATE django_celery_beat_periodictask SET last_run_at = now()")
     with broker_client(celery_app.conf.broker_url) as client:

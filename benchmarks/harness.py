@@ -98,6 +98,9 @@ class Surroundings:
     machine: str
     date: str
     commit: str
+    #: Processes that wanted a core on average over five minutes: more than there are cores says the machine was
+    #: busy with other things too, and absolute figures are worse than they could be.
+    load: float
 
 
 def surroundings() -> Surroundings:
@@ -114,6 +117,7 @@ def surroundings() -> Surroundings:
     return Surroundings(
         machine=f"{os.cpu_count()} x {model}, {memory:.0f} GB, Python {platform.python_version()}",
         date=datetime.now(UTC).isoformat(timespec="seconds"),
+        load=round(os.getloadavg()[1], 1),
         commit=_git("rev-parse", "--short", "HEAD") + ("+" if _git("status", "--porcelain", "-uno") else ""),
     )
 

@@ -3,3 +3,4 @@
 from config.settings.dev import *  # noqa: F403 - an overlay is its base with a few names replaced
 
 INSTALLED_APPS = [*INSTALLED_APPS, "benchmarks"]  # noqa: F405 - from the base
+ROOT_URLCONF = "benchmarks.urls"

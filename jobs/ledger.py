@@ -61,6 +61,16 @@ class Claim:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Progress:
+    """Where a body stands: percent (0 to 100), units done and in all, and what it is doing."""
+
+    percent: float = 0
+    current: int | None = None
+    total: int | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Outcome:
     """How an attempt ended for good."""
 
@@ -71,8 +81,8 @@ class Outcome:
     error_message: str = ""
     error_fingerprint: str = ""
     traceback: str = ""
-    #: Progress in percent when it ended; None leaves what was last reported.
-    progress: float | None = None
+    #: Where the body stood at its end; None leaves what was last written.
+    progress: Progress | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,16 +182,6 @@ RETURNING cancel_requested_at IS NOT NULL
 """
 
 
-@dataclass(frozen=True, kw_only=True)
-class Progress:
-    """Where a body stands: percent (0 to 100), units done and in all, and what it is doing."""
-
-    percent: float = 0
-    current: int | None = None
-    total: int | None = None
-    text: str = ""
-
-
 def renew(run_id: uuid.UUID, attempt: int, progress: Progress) -> bool | None:
     """Renew the lease and write progress; True when a cancel is wanted, None when the attempt is superseded."""
     with connection.cursor() as cursor:
@@ -234,7 +234,9 @@ _END = """
 WITH ended AS (
     UPDATE jobs_jobrun
     SET status = %(status)s, reason = %(reason)s, finished_at = clock_timestamp(), lease_expires_at = NULL,
-        next_attempt_at = NULL, result = %(result)s, progress = COALESCE(%(progress)s, progress),
+        next_attempt_at = NULL, result = %(result)s,
+        progress = COALESCE(%(percent)s, progress), progress_current = COALESCE(%(current)s, progress_current),
+        progress_total = COALESCE(%(total)s, progress_total), progress_text = COALESCE(%(text)s, progress_text),
         error_type = %(error_type)s, error_message = %(error_message)s,
         error_fingerprint = %(error_fingerprint)s, traceback = %(traceback)s
     WHERE {condition}
@@ -269,13 +271,17 @@ def _end(statement: str, outcome: Outcome, **condition: uuid.UUID | int) -> int:
         celery_result = json.dumps(outcome.result)
     else:
         celery_result = json.dumps(celery_error(outcome.error_type, outcome.error_message or outcome.reason))
+    progress = outcome.progress
     parameters: dict[str, Any] = {
         "status": outcome.status.value,
         "celery_status": outcome.status.celery_state,
         "reason": outcome.reason[:300],
         "result": None if outcome.result is None else Jsonb(outcome.result),
         "celery_result": celery_result,
-        "progress": outcome.progress,
+        "percent": progress.percent if progress else None,
+        "current": progress.current if progress else None,
+        "total": progress.total if progress else None,
+        "text": progress.text[:300] if progress else None,
         "error_type": outcome.error_type[:200],
         "error_message": outcome.error_message,
         "error_fingerprint": outcome.error_fingerprint,

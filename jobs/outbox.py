@@ -10,6 +10,7 @@ import logging
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,11 @@ from celery import current_app
 from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
-from kombu.exceptions import ChannelError, OperationalError
+from kombu.exceptions import (  # type: ignore[attr-defined]  # the stubs lack the first
+    BatchPublishError,
+    ChannelError,
+    OperationalError,
+)
 
 from jobs.heartbeats import alive
 from jobs.models import JobRun, ProcessHeartbeat
@@ -29,6 +34,8 @@ HEADER = "ledger"
 #: A run that its queue no longer holds is sent again after this many seconds.
 LOST_AFTER_SECONDS = 5
 _BATCH = 500
+#: How many messages go to the broker in one round trip.
+_TOGETHER = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,18 +65,22 @@ def send_on_commit(run: JobRun) -> None:
 
 
 def send(messages: Iterable[Message]) -> int:
-    """Send messages in order and return how many went out.
+    """Send messages in order and return how many went out for sure.
 
-    When the broker does not answer, the rest is marked unsent in the ledger, to be sent by the scheduler.
+    When the broker does not answer, the rest is marked unsent in the ledger, to be sent by the scheduler. Some of
+    it may have got there.
     """
     waiting = list(messages)
     sent = 0
     try:
         with current_app.producer_or_acquire() as producer:
-            for message in waiting:
-                _send_one(producer, message)
-                sent += 1
-    except (OperationalError, ConnectionError, TimeoutError) as error:
+            while sent < len(waiting):
+                together = waiting[sent : sent + _TOGETHER]
+                with producer.batch() if len(together) > 1 else nullcontext():
+                    for message in together:
+                        _send_one(producer, message)
+                sent += len(together)
+    except (OperationalError, BatchPublishError, ConnectionError, TimeoutError) as error:
         logger.warning(
             "The broker does not answer, %d runs wait in the ledger: %s", len(waiting) - sent, error
         )
@@ -169,7 +180,7 @@ def _lossy_queues() -> list[str]:
         return []
     try:
         held = depths(waiting)
-    except (OperationalError, ConnectionError, TimeoutError):
+    except OperationalError:
         return []  # nothing can be sent now anyway
     in_hand = _in_hand()
     return [
@@ -187,15 +198,23 @@ def _in_hand() -> Counter[str]:
 
 
 def depths(queues: Iterable[str]) -> dict[str, int]:
-    """How many messages each queue holds on the broker, all priorities together."""
-    found = {}
+    """How many messages each queue holds on the broker, all priorities together.
+
+    Raises kombu's OperationalError when the broker does not answer.
+    """
     with current_app.connection_for_read() as broker:
-        for queue in queues:
-            channel: Any = broker.channel()
-            try:
-                found[queue] = channel.queue_declare(queue=queue, passive=True).message_count
-            except ChannelError:  # nothing was ever sent to it
-                found[queue] = 0
-            else:
-                channel.close()
-    return found
+        broker.ensure_connection(max_retries=0)
+        try:
+            return {queue: _depth(broker, queue) for queue in queues}
+        except (*broker.connection_errors, *broker.channel_errors) as error:
+            raise OperationalError(str(error)) from error
+
+
+def _depth(broker: Any, queue: str) -> int:
+    channel = broker.channel()
+    try:
+        return int(channel.queue_declare(queue=queue, passive=True).message_count)
+    except ChannelError:  # nothing was ever sent to it
+        return 0
+    finally:
+        channel.close()

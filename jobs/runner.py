@@ -10,7 +10,7 @@ import time
 import traceback
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -147,15 +147,16 @@ def _from_value(value: Any, run: ActiveRun) -> _Ended:
     except ValueError as error:
         refusal = PermanentError(f"The result cannot be written as JSON: {error}")
         return _Ended(_failure(refusal, run), error)
+    complete = replace(run.progress, percent=100)
     if not run.failed_units:
-        return _Ended(Outcome(status=Status.SUCCEEDED, result=result, progress=100))
+        return _Ended(Outcome(status=Status.SUCCEEDED, result=result, progress=complete))
     count = len(run.failed_units)
     total = count + run.succeeded_units
     first = "; ".join(f"{name}: {reason}" for name, reason in list(run.failed_units.items())[:3])
     message = f"{count} of {total} failed: {first}{' …' if count > 3 else ''}"
     if run.succeeded_units:
         outcome = Outcome(
-            status=Status.PARTIAL, result=result, reason=message, error_message=message, progress=100
+            status=Status.PARTIAL, result=result, reason=message, error_message=message, progress=complete
         )
         return _Ended(outcome)
     failure = PermanentError(message)
@@ -207,7 +208,7 @@ def _failure(error: BaseException, run: ActiveRun) -> Outcome:
         error_message=message,
         error_fingerprint=fingerprint(error),
         traceback="" if is_answer else clean_text("".join(traceback.format_exception(error))),
-        progress=run.progress.percent,
+        progress=run.progress,
     )
 
 

@@ -6,6 +6,7 @@ point leaves either both or neither.
 """
 
 import json
+import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,7 +14,7 @@ from typing import Any
 
 from celery import current_app
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import DataError, connection, transaction
 from django_celery_beat.models import PeriodicTask
 
 from jobs.definitions import find_job
@@ -29,6 +30,7 @@ BATCH = 500
 ON_TIME = timedelta(seconds=60)
 #: How many slots of one schedule are settled in one transaction, when many passed unseen.
 SLOTS_AT_ONCE = 1000
+OVERTAKEN = "The schedule was edited before this slot could run."
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class Slot:
 
 def plan_stale(now: datetime) -> int:
     """Find the next slot of schedules that are new or were edited, from the edit on; returns how many."""
+    if not _any("is_stale", []):
+        return 0
     with transaction.atomic():
         stale = list(_locked("is_stale", []))
         _insert([slot for policy in stale for slot in _plan(policy, now)], now)
@@ -52,6 +56,8 @@ def plan_stale(now: datetime) -> int:
 
 def fire_due(now: datetime) -> tuple[int, list[Message]]:
     """Settle a batch of due schedules; returns how many, and the messages of the runs that were made."""
+    if not _any("next_slot_at <= %s AND NOT is_stale", [now]):
+        return 0, []
     with transaction.atomic():
         due = list(_locked("next_slot_at <= %s AND NOT is_stale", [now]))
         if not due:
@@ -63,22 +69,37 @@ def fire_due(now: datetime) -> tuple[int, list[Message]]:
     return len(due), messages
 
 
+def _any(condition: str, parameters: list[Any]) -> bool:
+    """Whether a policy meets the condition: most ticks end with this one cheap question."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT EXISTS (SELECT FROM jobs_schedulepolicy WHERE {condition})",  # noqa: S608 - as below
+            parameters,
+        )
+        return bool(cursor.fetchone()[0])
+
+
 def _locked(condition: str, parameters: list[Any]) -> Iterable[SchedulePolicy]:
-    """The policies that meet the condition and no other scheduler has locked, with their schedules."""
+    """The policies that meet the condition, with their schedules; not those that are claimed or being edited.
+
+    Both rows are locked, without ever waiting: an edit locks the schedule first and its policy by a trigger, so
+    that one of us would come to wait for the other in turn.
+    """
     found = SchedulePolicy.objects.raw(
         f"SELECT * FROM jobs_schedulepolicy WHERE {condition} "  # noqa: S608 - the two conditions above
-        f"ORDER BY next_slot_at LIMIT {BATCH} FOR UPDATE SKIP LOCKED",
+        f"ORDER BY next_slot_at LIMIT {BATCH} FOR NO KEY UPDATE SKIP LOCKED",
         parameters,
     )
     policies = {policy.pk: policy for policy in found}
-    # The schedules are read after the locks: an edit made since waits for us with its trigger, and marks
-    # the policy stale right after.
-    tasks = PeriodicTask.objects.select_related("crontab", "interval", "solar", "clocked").in_bulk(
-        list(policies)
+    # Read after the policies are locked: an edit that begins now waits for us, and marks its policy stale.
+    tasks = (
+        PeriodicTask.objects.select_related("crontab", "interval", "solar", "clocked")
+        .select_for_update(skip_locked=True, of=("self",), no_key=True)
+        .in_bulk(list(policies))
     )
-    for pk, policy in policies.items():
-        policy.task = tasks[pk]
-    return policies.values()
+    for pk, task in tasks.items():
+        policies[pk].task = task
+    return [policy for pk, policy in policies.items() if pk in tasks]
 
 
 def _plan(policy: SchedulePolicy, now: datetime) -> list[Slot]:
@@ -98,9 +119,7 @@ def _plan(policy: SchedulePolicy, now: datetime) -> list[Slot]:
             policy.planning_error = str(error)[:300]
     if overtaken is None or overtaken > edited_at:
         return []
-    return [
-        Slot(policy.task, overtaken, Status.SKIPPED, "The schedule was edited before this slot could run.")
-    ]
+    return [Slot(policy.task, overtaken, Status.SKIPPED, OVERTAKEN)]
 
 
 def _settle(policy: SchedulePolicy, now: datetime) -> list[Slot]:
@@ -184,10 +203,11 @@ def _insert(slots: list[Slot], now: datetime) -> list[Message]:
     if not slots:
         return []
     rows = [_row(slot) for slot in slots]
-    columns: dict[str, Any] = {name: [row[name] for row in rows] for name in rows[0]}
-    with connection.cursor() as cursor:
-        cursor.execute(_INSERT, {**columns, "now": now})
-        written = {row[0] for row in cursor.fetchall()}
+    try:
+        written = _write(rows, now)
+    except DataError:
+        # One of them cannot be stored. The others must not suffer.
+        written = set().union(*[_write_alone(row, now) for row in rows])
     return [
         Message(
             run_id=row["id"],
@@ -201,6 +221,23 @@ def _insert(slots: list[Slot], now: datetime) -> list[Message]:
         for slot, row in zip(slots, rows, strict=True)
         if row["status"] == Status.QUEUED and row["id"] in written
     ]
+
+
+def _write(rows: list[dict[str, Any]], now: datetime) -> set[uuid.UUID]:
+    columns: dict[str, Any] = {name: [row[name] for row in rows] for name in rows[0]}
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_INSERT, {**columns, "now": now})
+        return {row[0] for row in cursor.fetchall()}
+
+
+def _write_alone(row: dict[str, Any], now: datetime) -> set[uuid.UUID]:
+    try:
+        return _write([row], now)
+    except DataError as error:
+        reason = f"The schedule's values cannot be stored: {error}".splitlines()[0][:300]
+        row |= {"status": Status.MISSED.value, "reason": reason, "parameters": "{}", "args": "[]"}
+        row |= {"queue": row["queue"][:100], "expires_at": None}
+        return _write([row], now)
 
 
 def _row(slot: Slot) -> dict[str, Any]:
@@ -233,7 +270,7 @@ def _priority(task: PeriodicTask, default: int) -> int:
 def _is_json(text: str, kind: type) -> bool:
     try:
         return isinstance(json.loads(text), kind)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
 
 

@@ -127,3 +127,10 @@ def test_bad_database_url_is_refused_without_showing_its_password(url: str, sent
 )
 def test_broker_url_takes_another_database_number(url: str, numbered: str) -> None:
     assert env.numbered_broker(url, 7) == numbered
+
+
+def test_host_and_port_of_an_address_have_the_port_spelt_out(monkeypatch):
+    monkeypatch.setenv("SAMPLE_WORLD_URL", "http://127.0.0.1:8000/anything")
+    assert env.host_and_port("SAMPLE_WORLD_URL") == "127.0.0.1:8000"
+    monkeypatch.setenv("SAMPLE_WORLD_URL", "https://[::1]")
+    assert env.host_and_port("SAMPLE_WORLD_URL") == "[::1]:443"

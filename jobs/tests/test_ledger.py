@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db
 #: For tests with several connections: they see only what is committed.
 committed = pytest.mark.django_db(transaction=True)
 
-SUCCESS = Outcome(status=Status.SUCCEEDED, result=3, progress=100)
+SUCCESS = Outcome(status=Status.SUCCEEDED, result=3, progress=Progress(percent=100))
 FAILURE = Outcome(
     status=Status.FAILED,
     reason="It broke.",

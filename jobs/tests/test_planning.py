@@ -9,7 +9,7 @@ from django_celery_beat.models import CrontabSchedule, IntervalSchedule, Periodi
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jobs import schedules
+from jobs import schedules, slots
 from jobs.errors import IllegalState
 from jobs.models import JobRun, Schedule, SchedulePolicy
 from jobs.tests.schedules_for_tests import at, crontab_row, edited_at, outcomes, runs, schedule, tick
@@ -47,7 +47,7 @@ class TestEdits:
             PeriodicTask.objects.filter(pk=task.pk).update(enabled=False)
         assert tick(NINE + timedelta(milliseconds=2)) == []
         assert outcomes(task) == [(NINE, Status.SKIPPED)]
-        assert JobRun.objects.get().reason == "The schedule was edited before this slot could run."
+        assert JobRun.objects.get().reason == slots.OVERTAKEN
 
     def test_slots_between_an_edit_and_a_late_tick_are_caught_up_with(self) -> None:
         task = schedule(crontab_row("0 * * * *"), made_at=at("2026-03-02 08:30"))

@@ -6,6 +6,7 @@ first few hundred, so that nobody pays for the rest.
 """
 
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -38,6 +39,7 @@ _PROLOG_PART = re.compile(r"\s*+(<!--|<\?|<!doctype\b)", re.IGNORECASE)
 _DOCTYPE_SIGN = re.compile(r"""<!--|["'\[\]>]""")
 _DOCTYPE_CLOSERS = {"<!--": "-->", '"': '"', "'": "'"}
 _ANOTHER_ENTRY = re.compile(r"<(?:\w{1,20}:)?(?:item|entry)[\s>]")
+_REFERENCE = re.compile(r"&#(?:[xX]([0-9a-fA-F]+)|([0-9]+));?")
 _PREDEFINED = {"amp", "lt", "gt", "quot", "apos"}
 
 #: HTML elements that have no end tag, or whose end tag most people leave out.
@@ -69,6 +71,11 @@ _UNCLOSED = frozenset(
         "wbr",
     ]
 )
+
+
+def legal(text: str) -> str:
+    """The text without characters that XML forbids and databases refuse: NUL, other controls, lone surrogates."""
+    return _ILLEGAL.sub("", text)
 
 
 @dataclass(frozen=True)
@@ -134,7 +141,7 @@ def harden(text: str, *, max_entries: int = MAX_ENTRIES) -> Hardened:
 
     Raises FeedTooComplex for documents that nest deeper than 256 elements or have more than 100,000.
     """
-    text = _ILLEGAL.sub("", text)
+    text = legal(text)
     start, doctype = _prolog(text)
     body = text[start:]
     end, closing, is_cut = _measure(body, max_entries)
@@ -143,6 +150,7 @@ def harden(text: str, *, max_entries: int = MAX_ENTRIES) -> Hardened:
     document = f'<?xml version="1.0" encoding="utf-8"?>\n{head}{body[:end]}{closing}'
     if not _is_well_formed(document):
         _refuse_costly_repair(document)
+        document = _with_legal_references(document)
     return Hardened(document, is_cut)
 
 
@@ -160,6 +168,23 @@ def _refuse_costly_repair(document: str) -> None:
     signs = document.count("<") + document.count("&")
     if len(document) > MAX_BROKEN_CHARS or signs > MAX_BROKEN_SIGNS or _UNFINISHED_TAG.search(document):
         raise FeedTooComplex("The document is not well-formed, and too large to be repaired.")
+
+
+def _with_legal_references(document: str) -> str:
+    """The document without references to characters that do not exist; halves of emoji are put together."""
+    halves = False
+
+    def replaced(match: re.Match[str]) -> str:
+        nonlocal halves
+        digits = match[1] or match[2]
+        code = int(digits, 16 if match[1] else 10) if len(digits) < 10 else sys.maxunicode + 1
+        if 0xD800 <= code <= 0xDFFF:
+            halves = True
+            return chr(code)
+        return match[0] if code <= sys.maxunicode and not _ILLEGAL.match(chr(code)) else ""
+
+    document = _REFERENCE.sub(replaced, document)
+    return document.encode("utf-16", "surrogatepass").decode("utf-16", "ignore") if halves else document
 
 
 def _measure(body: str, max_entries: int) -> tuple[int, str, bool]:

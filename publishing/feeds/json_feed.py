@@ -9,7 +9,7 @@ from typing import Any
 from publishing.feeds.document import Enclosure, ParsedFeed, ParsedItem
 from publishing.feeds.encoding import Decoded
 from publishing.feeds.errors import FeedError, FeedTooComplex, NotAFeed
-from publishing.feeds.hardening import MAX_ENTRIES
+from publishing.feeds.hardening import MAX_ENTRIES, legal
 from publishing.feeds.sanitise import clean_html, clean_line, plain_text, web_address
 
 MAX_VALUES = 500_000
@@ -86,7 +86,7 @@ def _item(item: Fields, base: str) -> ParsedItem:
 
 def _text(fields: Fields, name: str) -> str:
     value = fields.get(name)
-    return value.strip() if isinstance(value, str) else ""
+    return legal(value).strip() if isinstance(value, str) else ""
 
 
 def _objects(values: object) -> Iterator[Fields]:

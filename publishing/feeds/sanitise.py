@@ -7,7 +7,7 @@ from urllib.parse import urljoin, urlsplit
 
 import nh3
 
-from publishing.feeds.hardening import is_too_deep, tags
+from publishing.feeds.hardening import is_too_deep, legal, tags
 
 #: Longer texts are cut here: no article needs more, and every character is stored.
 MAX_HTML_CHARS = 1_000_000
@@ -154,7 +154,7 @@ def clean_html(source: str, base: str = "") -> str:
 
     HTML that nests too deeply to be built into a tree is given as text.
     """
-    source = _RAW_FRAMES.sub("", source[:MAX_HTML_CHARS])
+    source = _RAW_FRAMES.sub("", legal(source[:MAX_HTML_CHARS]))
     if not _LOOKS_LIKE_MARKUP.search(source):
         return source.replace(">", "&gt;").strip()
     if is_too_deep(source):
@@ -168,18 +168,19 @@ def plain_text(source: str, limit: int = MAX_TEXT_CHARS) -> str:
     if _LOOKS_LIKE_MARKUP.search(source):
         spaced = _BLOCKS.sub(" ", _RAW_FRAMES.sub(" ", source))
         source = _without_tags(spaced) if is_too_deep(spaced) else html.unescape(_TEXT_ONLY.clean(spaced))
-    return _SPACE.sub(" ", source).strip()[:limit]
+    return clean_line(source, limit)
 
 
 def clean_line(text: str, limit: int = MAX_TEXT_CHARS) -> str:
     """Text that is no HTML, on one line, at most `limit` characters."""
-    return _SPACE.sub(" ", text).strip()[:limit]
+    return _SPACE.sub(" ", legal(text)).strip()[:limit]
 
 
 def web_address(url: str, base: str = "") -> str:
-    """The absolute http(s) address, or "" for anything else, such as `javascript:`."""
+    """The absolute http(s) address, or "" for anything else, such as `javascript:` or nothing at all."""
+    url = legal(url).strip()
     try:
-        joined = urljoin(base, url.strip()) if base else url.strip()
+        joined = urljoin(base, url) if base and url else url
         return joined if _is_web(joined) and len(joined) <= 2_000 else ""
     except ValueError:
         return ""

@@ -14,7 +14,7 @@ import feedparser
 from publishing.feeds.document import Enclosure, ParsedFeed, ParsedItem
 from publishing.feeds.encoding import Decoded
 from publishing.feeds.errors import FeedError
-from publishing.feeds.hardening import MAX_ENTRIES, harden
+from publishing.feeds.hardening import MAX_ENTRIES, harden, legal
 from publishing.feeds.sanitise import clean_html, clean_line, plain_text, web_address
 
 logger = logging.getLogger(__name__)
@@ -89,7 +89,7 @@ def _get(fields: Fields, name: str) -> Any:
 
 def _text(fields: Fields, name: str) -> str:
     value = _get(fields, name)
-    return value if isinstance(value, str) else ""
+    return legal(value) if isinstance(value, str) else ""
 
 
 def _title(fields: Fields) -> tuple[str, str]:
@@ -103,7 +103,7 @@ def _title(fields: Fields) -> tuple[str, str]:
 
 def _html(detail: Any, value: Any) -> str:
     """Harmless HTML of a text construct: its `detail` says of what type and where relative addresses start."""
-    text = value if isinstance(value, str) else ""
+    text = legal(value) if isinstance(value, str) else ""
     if not isinstance(detail, dict):
         return clean_html(text)
     if dict.get(detail, "type") == "text/plain":

@@ -1,6 +1,5 @@
 import re
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
@@ -18,8 +17,8 @@ pytestmark = pytest.mark.django_db
 SOURCES, ITEMS = "admin:publishing_source_changelist", "admin:publishing_feeditem_changelist"
 
 
-def client_with(*permissions: str, **fields: Any) -> Client:
-    user = User.objects.create_user(f"user-{User.objects.count()}", is_staff=True, **fields)
+def client_with(*permissions: str, is_superuser: bool = False) -> Client:
+    user = User.objects.create_user(f"user-{User.objects.count()}", is_staff=True, is_superuser=is_superuser)
     found = Permission.objects.filter(codename__in=permissions)
     assert len(found) == len(permissions)
     user.user_permissions.set(found)

@@ -5,7 +5,6 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.test import Client
 
-from config import env
 from publishing import tasks
 from publishing.feeds import parse
 from publishing.models import FeedItem, Source
@@ -106,10 +105,3 @@ def test_the_main_job_polls_the_sample_world_over_http(live_server, settings, mo
     result = tasks.monitor_feeds(make_run())
     assert (result.polled, result.unchanged, result.new_items) == (3, 3, 0)
     assert set(Source.objects.values_list("last_status", flat=True)) == {304}
-
-
-def test_the_setting_opens_exactly_one_host_and_port(monkeypatch):
-    monkeypatch.setenv("SAMPLE_WORLD_URL", "http://127.0.0.1:8000/anything")
-    assert env.host_and_port("SAMPLE_WORLD_URL") == "127.0.0.1:8000"
-    monkeypatch.setenv("SAMPLE_WORLD_URL", "https://[::1]")
-    assert env.host_and_port("SAMPLE_WORLD_URL") == "[::1]:443"

@@ -19,6 +19,6 @@ def world(
     running_world: World, django_db_blocker: DjangoDbBlocker, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[World]:
     """An installation without schedules or runs. Its database is not the one of other tests."""
-    with django_db_blocker.unblock(), inside(running_world):
+    with django_db_blocker.unblock(), inside(running_world.stack):
         running_world.forget()
         yield running_world

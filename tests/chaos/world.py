@@ -3,8 +3,6 @@
 import contextlib
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,12 +18,12 @@ from kombu import pools
 
 from config import env
 from jobs.models import JobRun, ProcessHeartbeat
+from tests.chaos.spawner import Spawned, Spawner
 from tests.jobs_for_tests.models import Mark
 from tests.servers import PrivateStack
 
 T = TypeVar("T")
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 #: Quick reactions, so that tests need not wait long for a lease to run out.
 TIMING = {
     "JOBS_LEASE_SECONDS": "2",
@@ -40,12 +38,13 @@ PATIENCE_SECONDS = 40.0
 class World:
     """Servers of its own; workers and schedulers live on from test to test until one kills them."""
 
-    def __init__(self, stack: PrivateStack, folder: Path) -> None:
+    def __init__(self, stack: PrivateStack, spawner: Spawner, folder: Path) -> None:
         self.stack = stack
+        self._spawner = spawner
         self._folder = folder
         self._started = 0
         self._workers: list[Worker] = []
-        self._beats: list[subprocess.Popen[bytes]] = []
+        self._beats: list[Spawned] = []
 
     # Processes
 
@@ -66,12 +65,12 @@ class World:
         )
         return worker
 
-    def beat(self) -> subprocess.Popen[bytes]:
+    def beat(self) -> Spawned:
         """A living scheduler."""
         self._beats = [beat for beat in self._beats if beat.poll() is None]
         return self._beats[0] if self._beats else self.new_beat()
 
-    def new_beat(self, *, crash_at: str = "") -> subprocess.Popen[bytes]:
+    def new_beat(self, *, crash_at: str = "") -> Spawned:
         """One more scheduler; with `crash_at` one that kills itself there (`tests.chaos.crashing`)."""
         options = ["-S", "tests.chaos.crashing:CrashingScheduler"] if crash_at else []
         log = f"beat{self._started}"
@@ -89,26 +88,18 @@ class World:
     def stop_beats(self) -> None:
         """Kill every scheduler."""
         for beat in self._beats:
-            kill_group(beat)
+            beat.kill_group()
         self._beats.clear()
 
     def stop_workers(self) -> None:
         """Kill every worker with its children."""
         for worker in self._workers:
-            kill_group(worker.process)
+            worker.process.kill_group()
         self._workers.clear()
 
-    def _celery(self, *arguments: str, log: str, **environment: str) -> subprocess.Popen[bytes]:
+    def _celery(self, *arguments: str, log: str, **environment: str) -> Spawned:
         self._started += 1
-        with (self._folder / f"{log}.log").open("wb") as output:
-            return subprocess.Popen(
-                [sys.executable, "-m", "celery", "-A", "config", *arguments],
-                cwd=ROOT,
-                env=os.environ | environment,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        return self._spawner.start(*arguments, log=self._folder / f"{log}.log", **environment)
 
     # Servers
 
@@ -141,8 +132,12 @@ class World:
             f"{run.id} {run.job} {run.status} attempt {run.attempt} {run.worker} {run.reason}"
             for run in JobRun.objects.order_by("id")
         ]
-        logs = [f"== {path.name}\n{path.read_text()[-3000:]}" for path in sorted(self._folder.glob("*.log"))]
-        return "\n".join([*runs, *logs])
+        return "\n".join([*runs, self.logs()])
+
+    def logs(self) -> str:
+        """The latest words of every process."""
+        paths = sorted(self._folder.glob("*.log"))
+        return "\n".join(f"== {path.name}\n{path.read_text()[-3000:]}" for path in paths)
 
     def forget(self) -> None:
         """Delete what the test before has left; its processes are idle or dead by now."""
@@ -157,31 +152,26 @@ class World:
 class Worker:
     """A Celery worker: its main process and its children."""
 
-    def __init__(self, name: str, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, name: str, process: Spawned) -> None:
         self.name = name
         self.process = process
 
     def kill_main(self) -> None:
         """kill -9 of the main process alone; Linux ends its children with it."""
         self.process.kill()
-        self.process.wait()
 
     def kill_child_of(self, run: JobRun) -> None:
         """kill -9 of the child process that executes a run."""
-        pid = JobRun.objects.values_list("worker_pid", flat=True).get(pk=run.pk)
+        self.kill_child(JobRun.objects.values_list("worker_pid", flat=True).get(pk=run.pk))
+
+    def kill_child(self, pid: int | None) -> None:
+        """kill -9 of a child process."""
         assert pid in {child.pid for child in psutil.Process(self.process.pid).children(recursive=True)}
         os.kill(pid or 0, signal.SIGKILL)
 
     def kill(self) -> None:
         """kill -9 of all its processes."""
-        kill_group(self.process)
-
-
-def kill_group(process: subprocess.Popen[bytes]) -> None:
-    """kill -9 of a process that we started as the leader of its group, and of everything in the group."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+        self.process.kill_group()
 
 
 def eventually(
@@ -209,26 +199,25 @@ def eventually(
 def new_world(folder: Path) -> Iterator[World]:
     """Start the servers and create the tables; stop whatever runs at the end."""
     with PrivateStack() as stack:
-        world = World(stack, folder)
-        with inside(world):
+        with inside(stack):
+            spawner = Spawner()
             call_command("migrate", verbosity=0)
         try:
-            yield world
+            yield World(stack, spawner, folder)
         finally:
-            world.stop_beats()
-            world.stop_workers()
+            spawner.close()
 
 
 @contextlib.contextmanager
-def inside(world: World) -> Iterator[None]:
-    """Django and Celery of this process use the world's servers while the block runs."""
+def inside(stack: PrivateStack) -> Iterator[None]:
+    """Django and Celery of this process use these servers while the block runs."""
     environment = {
-        "DATABASE_URL": world.stack.database_url,
-        "BROKER_URL": world.stack.broker_url,
-        "CELERY_BROKER_URL": world.stack.broker_url,
+        "DATABASE_URL": stack.database_url,
+        "BROKER_URL": stack.broker_url,
+        "CELERY_BROKER_URL": stack.broker_url,
         **TIMING,
     }
-    with _environment(environment), _database(world.stack.database_url), _broker():
+    with _environment(environment), _database(stack.database_url), _broker():
         yield
 
 

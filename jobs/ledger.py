@@ -104,7 +104,7 @@ def run_id_of(task_id: str) -> uuid.UUID:
 
 _FIELDS = JobRun._meta.concrete_fields
 _INSERT = (
-    f"INSERT INTO jobs_jobrun ({', '.join(field.column for field in _FIELDS)}) "  # noqa: S608 - names of our own
+    f"INSERT INTO jobs_jobrun ({', '.join(str(field.column) for field in _FIELDS)}) "  # noqa: S608 - names of our own
     f"VALUES ({', '.join(['%s'] * len(_FIELDS))})"
 )
 

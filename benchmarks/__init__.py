@@ -11,13 +11,14 @@ import django
 
 from tests.servers import PrivateStack
 
-_CHOSEN = "BENCHMARK_SERVERS"
+#: Set in processes that a benchmark starts: they use its servers.
+INHERITED = "BENCHMARK_SERVERS"
 
-if _CHOSEN not in os.environ:
+if INHERITED not in os.environ:
     #: With fsync, as in production: without it a commit costs next to nothing.
     SERVERS = PrivateStack(durable=True)
     os.environ |= {
-        _CHOSEN: str(SERVERS.folder),
+        INHERITED: str(SERVERS.folder),
         "DATABASE_URL": SERVERS.database_url,
         "BROKER_URL": SERVERS.broker_url,
         "DJANGO_SETTINGS_MODULE": "benchmarks.settings",

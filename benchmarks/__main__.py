@@ -2,11 +2,13 @@
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from benchmarks import INHERITED
 from benchmarks.harness import ROOT, surroundings
 
 RESULTS = Path(__file__).parent / "results"
@@ -23,7 +25,8 @@ def run(name: str, options: list[str]) -> bool:
     print(f"\n== {name}", flush=True)
     command = [sys.executable, "-m", f"benchmarks.{name}", *options]
     lines = []
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+    environment = {key: value for key, value in os.environ.items() if key != INHERITED}
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:
             print(line, end="", flush=True)

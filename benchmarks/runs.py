@@ -39,7 +39,7 @@ class Contestant:
 
 def measure(quick: bool) -> list[Row]:
     """Runs a second of ours beside the peer's; then ours beside the references."""
-    count, rounds = (400, 2) if quick else (2_000, 5)
+    count, rounds = (400, 2) if quick else (1_500, 3)
     chosen = contestants()[: 2 if quick else None]
     rates: dict[str, list[float]] = {contestant.title: [] for contestant in chosen}
     for _ in range(rounds):

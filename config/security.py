@@ -1,4 +1,4 @@
-"""What a page may load and run in the browser: docs/decisions/0004-content-security-policy.md tells why."""
+"""What a page may load and run in the browser: docs/decisions/0005-content-security-policy.md tells why."""
 
 from collections.abc import Callable
 

@@ -38,8 +38,12 @@ IN_DOCS = {
     ("run", "light", "desktop"),
     ("run", "dark", "phone"),
     ("dashboard", "dark", "desktop"),
+    ("sources", "light", "desktop"),
 }
 VIEWPORTS = {"desktop": (1440, 900), "phone": (390, 844)}
+#: Smaller files for the documentation.
+DESKTOP_IN_DOCS = (1280, 800)
+QUEUES = "default,publishing,sources"
 PASSWORD = secrets.token_urlsafe(12)
 
 
@@ -48,28 +52,29 @@ def main() -> None:
     only = set(sys.argv[2:])
     with ExitStack() as stack:
         servers = stack.enter_context(PrivateStack())
+        port = _free_port()
+        origin = f"http://127.0.0.1:{port}"
         os.environ |= {
+            "SAMPLE_WORLD_URL": origin,
             "DATABASE_URL": servers.database_url,
             "BROKER_URL": servers.broker_url,
             "DJANGO_SETTINGS_MODULE": "config.settings.test",
             "DJANGO_ALLOW_ASYNC_UNSAFE": "1",
         }
         django.setup()
-        port = _free_port()
         _prepare()
         beat_file = f"{tempfile.gettempdir()}/almanac-screenshots-beat"
-        stack.enter_context(_process("celery", "-A", "config", "worker", "-c", "2", "-l", "WARNING"))
+        stack.enter_context(_process("celery", "-A", "config", "worker", "-c", "2", "-Q", QUEUES))
         stack.enter_context(_process("celery", "-A", "config", "beat", "-l", "WARNING", "-s", beat_file))
-        stack.enter_context(
-            _process("django", "runserver", "--noreload", "--nothreading", f"127.0.0.1:{port}")
-        )
-        origin = f"http://127.0.0.1:{port}"
+        stack.enter_context(_process("django", "runserver", "--noreload", f"127.0.0.1:{port}"))
         _wait_for(f"{origin}/admin/login/")
         paths = _paths(_sample())
         for name, scheme, viewport in _wanted(paths, folder, only):
             target = (folder or IMAGES) / f"{name}-{scheme}-{viewport}.png"
             target.parent.mkdir(parents=True, exist_ok=True)
-            _take(origin, paths[name], scheme, viewport, target)
+            is_small = folder is None and viewport == "desktop"
+            size = DESKTOP_IN_DOCS if is_small else VIEWPORTS[viewport]
+            _take(origin, paths[name], scheme, size, target)
             sys.stdout.write(f"{target} {target.stat().st_size // 1000} kB\n")
 
 
@@ -92,49 +97,48 @@ def _prepare() -> None:
 
 def _sample() -> dict[str, Any]:
     """Schedules of every state, runs of every outcome, and one long run under way."""
+    from django.conf import settings
     from django.contrib.auth.models import User
-    from django.utils import timezone
 
-    from jobs import schedules
+    from jobs import schedules, sync
     from jobs.models import JobRun
     from jobs.schedules import When, Wish
+    from publishing.sample.load import load_sample_world
     from tests.jobs_for_tests import tasks
 
     by = User.objects.get()
+    load_sample_world(settings.SAMPLE_WORLD_URL)
+    sync.sync_schedules()
     morning = Wish(
-        name="Morning count",
-        job="testing.count_slowly",
+        name="Morning papers",
+        job="publishing.monitor_feeds",
         when=When(cron="30 1 * * *", timezone="Europe/London"),
-        parameters={"until": 20},
-        description="Counts before anybody is up.",
+        parameters={},
+        description="Everything is read before the office opens.",
     )
     made = schedules.create(morning, by=by)
     others = {
-        "Sums, every quarter of an hour": (
-            "testing.add_numbers",
-            When(interval="every 15 minutes"),
-            {"left": 2},
-        ),
+        "Quarterly sums": ("testing.add_numbers", When(interval="every 15 minutes"), {"left": 2}),
         "Weekday units": ("testing.handle_units", When(cron="0 9 * * mon-fri"), {"good": 4, "bad": 1}),
-        "Sunset over Berlin": ("testing.do_nothing", When(solar=("sunset", 52.5, 13.4)), {}),
+        "Evening count": ("testing.count_slowly", When(solar=("sunset", 52.5, 13.4)), {"until": 40}),
         "Flaky neighbour": ("testing.fail_transiently", When(interval="every 2 hours"), {}),
     }
     for name, (job, when, parameters) in others.items():
         wish = Wish(name=name, job=job, when=when, parameters=parameters)
         last = schedules.create(wish, by=by)
     schedules.pause(last, note="The other side moves house.", by=by)
-    for schedule_run in (made, made, last):
-        schedules.run_now(schedule_run, by=by, trigger=JobRun.Trigger.ADMIN)
+    for one in (made, made, last):
+        schedules.run_now(one, by=by, trigger=JobRun.Trigger.ADMIN)
     tasks.add_numbers.enqueue(left=19, right=23)
     tasks.fail_for_good.enqueue()
     tasks.fail_for_good.enqueue(as_bug=True)
     tasks.handle_units.enqueue(good=3, bad=1)
-    _wait_until(lambda: not JobRun.objects.active().exclude(status="retrying").exists(), 40)
+    _wait_until(lambda: not JobRun.objects.active().exclude(status="retrying").exists(), 60)
     broken = JobRun.objects.filter(status="failed").exclude(traceback="").first()
+    partial = JobRun.objects.filter(job="testing.handle_units", status="partial").first()
     long = tasks.count_slowly.enqueue(until=2400, pause=0.25)
     _wait_until(lambda: JobRun.objects.filter(pk=long.pk, progress__gt=0.5).exists(), 40)
-    partial = JobRun.objects.filter(status="partial").first()
-    return {"schedule": made, "run": long, "failed": broken, "partial": partial, "at": timezone.now()}
+    return {"schedule": made, "run": long, "failed": broken, "partial": partial}
 
 
 def _paths(sample: dict[str, Any]) -> dict[str, str]:
@@ -156,8 +160,8 @@ def _paths(sample: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def _take(origin: str, path: str, scheme: Any, viewport: str, target: Path) -> None:
-    width, height = VIEWPORTS[viewport]
+def _take(origin: str, path: str, scheme: Any, size: tuple[int, int], target: Path) -> None:
+    width, height = size
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
         page = browser.new_page(
@@ -174,7 +178,7 @@ def _take(origin: str, path: str, scheme: Any, viewport: str, target: Path) -> N
             "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         )
         if overflow > 0:
-            sys.stdout.write(f"{path} {viewport}: {overflow} pixels too wide\n")
+            sys.stdout.write(f"{path} at {width}: {overflow} pixels too wide\n")
         is_long = os.environ.get("FULL_PAGE") == "1"
         page.screenshot(path=target, full_page=is_long)
         browser.close()

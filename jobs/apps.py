@@ -9,6 +9,7 @@ class JobsConfig(AppConfig):
     verbose_name = "Jobs"
 
     def ready(self) -> None:
+        import_module("jobs.checks")
         # These connect to the worker's signals.
         import_module("jobs.connections")
         import_module("jobs.heartbeats")

@@ -102,6 +102,22 @@ def run_id_of(task_id: str) -> uuid.UUID:
         return uuid.uuid5(uuid.NAMESPACE_OID, task_id)
 
 
+_FIELDS = JobRun._meta.concrete_fields
+_INSERT = (
+    f"INSERT INTO jobs_jobrun ({', '.join(str(field.column) for field in _FIELDS)}) "  # noqa: S608 - names of our own
+    f"VALUES ({', '.join(['%s'] * len(_FIELDS))})"
+)
+
+
+def _save(run: JobRun) -> None:
+    """What `run.save(force_insert=True)` does, for half of its cost: the statement is always the same."""
+    values = [field.get_db_prep_save(field.pre_save(run, add=True), connection) for field in _FIELDS]
+    with connection.cursor() as cursor:
+        cursor.execute(_INSERT, values)
+    run._state.adding = False
+    run._state.db = connection.alias
+
+
 def insert(new: NewRun) -> tuple[JobRun, bool]:
     """Write a run in the caller's transaction; the flag is False when its idempotency key already had one."""
     if new.idempotency_key is not None:
@@ -131,11 +147,11 @@ def insert(new: NewRun) -> tuple[JobRun, bool]:
     if new.id is not None:
         run.id = new.id
     if new.idempotency_key is None:
-        run.save(force_insert=True)
+        _save(run)
         return run, True
     try:
         with transaction.atomic():
-            run.save(force_insert=True)
+            _save(run)
     except IntegrityError:  # the same key, at the same time
         return JobRun.objects.get(job=new.job, idempotency_key=new.idempotency_key), False
     return run, True

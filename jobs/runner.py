@@ -215,15 +215,15 @@ def _failure(error: BaseException, run: ActiveRun) -> Outcome:
 def _end_transaction(run: ActiveRun) -> None:
     """Roll back a transaction that the body left open: the outcome would be written into it, and lost with it."""
     raw = connection.connection
-    if raw is None or raw.closed:
-        return
-    if (
-        connection.in_atomic_block
-        or not raw.autocommit
-        or raw.info.transaction_status != TransactionStatus.IDLE
-    ):
+    is_open = connection.in_atomic_block or (
+        raw is not None
+        and not raw.closed
+        and not (raw.autocommit and raw.info.transaction_status == TransactionStatus.IDLE)
+    )
+    if is_open:
         run.log("The job left a transaction open: it was rolled back.", level=logging.WARNING)
-        connection.in_atomic_block = False
+        # Without the two, Django would wait for the end of the block before it gives the connection up.
+        connection.in_atomic_block = connection.closed_in_transaction = False
         connection.close()
 
 

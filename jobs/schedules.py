@@ -219,14 +219,15 @@ def run_now(
     parameters: Mapping[str, Any] | None = None,
 ) -> JobRun:
     """Run the schedule's job once, now, beside its slots. Raises UnknownJob, InvalidParameters."""
-    run = enqueue(
-        get_job(schedule.task),
-        json.loads(schedule.kwargs or "{}") if parameters is None else parameters,
-        trigger=trigger,
-        requested_by=by,
-        schedule_id=schedule.pk,
-    )
-    audit.record(by, schedule, f"Ran now: run {run.id}.")
+    with transaction.atomic():
+        run = enqueue(
+            get_job(schedule.task),
+            json.loads(schedule.kwargs or "{}") if parameters is None else parameters,
+            trigger=trigger,
+            requested_by=by,
+            schedule_id=schedule.pk,
+        )
+        audit.record(by, schedule, f"Ran now: run {run.id}.")
     return run
 
 

@@ -31,15 +31,15 @@ def state_badge(schedule: PeriodicTask, now: datetime) -> SafeString:
     if schedules.is_orphan(schedule):
         return display.badge("Orphaned: its job is gone", "link_off", "bad")
     if policy.planning_error:
-        return display.badge(f"Cannot be planned: {policy.planning_error}", "error", "bad")
+        return _with_note(display.badge("Cannot be planned", "error", "bad"), policy.planning_error)
     if not schedule.enabled:
         return display.badge("Disabled", "toggle_off", "calm")
     if not policy.is_paused(now):
         return display.badge("Enabled", "check_circle", "good")
     until = f"until {policy.paused_until:%d %b %H:%M} UTC" if policy.paused_until else "until resumed"
-    note = format_html('<small class="jobs-wrap">{}</small>', policy.pause_note) if policy.pause_note else ""
-    return format_html(
-        '<span class="jobs-two-lines">{}{}</span>',
-        display.badge(f"Paused {until}", "pause_circle", "warn"),
-        note,
-    )
+    return _with_note(display.badge(f"Paused {until}", "pause_circle", "warn"), policy.pause_note)
+
+
+def _with_note(badge: SafeString, note: str) -> SafeString:
+    small = format_html('<small class="jobs-wrap">{}</small>', note) if note else ""
+    return format_html('<span class="jobs-two-lines">{}{}</span>', badge, small)

@@ -78,7 +78,7 @@ class ScheduleAdmin(ScheduleActions, ModelAdmin[Schedule]):
         try:
             words = describe(stored_timing(schedule, timezone.now()))
         except InvalidTiming as error:
-            return display.badge(str(error), "error", "bad")
+            return format_html('<span class="jobs-wrap">{}</span>', str(error))
         return format_html('<span class="jobs-wrap">{}</span>', words)
 
     @admin.display(description="Next slot", ordering="policy__next_slot_at")

@@ -254,7 +254,8 @@ def test_the_list_tells_state_next_slot_and_last_run(client):
         "Queued",
         "Moving house",
         "Disabled",
-        "Cannot be planned: no such day",
+        "Cannot be planned",
+        "no such day",
         "Orphaned",
     ):
         assert text in page

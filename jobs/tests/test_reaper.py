@@ -1,6 +1,7 @@
 """What got lost comes back, or ends with a reason."""
 
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from django_celery_results.models import TaskResult
 from jobs import ledger, reaper
 from jobs.definitions import RetryPolicy
 from jobs.models import JobRun
+from jobs.tests.test_ledger import at_once
 from jobs.tests.workers import give_body
 from tests.jobs_for_tests import tasks
 
@@ -55,6 +57,29 @@ class TestSilentWorkers:
         run = running()
         assert reaper.recover_lost() == 0
         assert now_of(run).status == Status.RUNNING
+
+    @pytest.mark.django_db(transaction=True)
+    def test_a_slow_worker_and_the_reaper_agree_on_who_has_the_run(self) -> None:
+        for _ in range(10):
+            run = silent()
+            answer, recovered = at_once(
+                partial(ledger.renew, run.id, 1, ledger.Progress()), reaper.recover_lost
+            )
+            if answer is None:
+                assert (now_of(run).status, recovered) == (Status.QUEUED, 1)
+            else:
+                assert (now_of(run).status, recovered, answer) == (Status.RUNNING, 0, False)
+            JobRun.objects.all().delete()
+
+    @pytest.mark.django_db(transaction=True)
+    def test_an_outcome_and_the_reaper_agree_on_who_has_the_run(self) -> None:
+        for _ in range(10):
+            run = silent()
+            outcome = ledger.Outcome(status=Status.SUCCEEDED, result=1)
+            is_recorded, recovered = at_once(partial(ledger.finish, run.id, 1, outcome), reaper.recover_lost)
+            expected = (Status.SUCCEEDED, True, 0) if is_recorded else (Status.QUEUED, False, 1)
+            assert (now_of(run).status, is_recorded, recovered) == expected
+            JobRun.objects.all().delete()
 
     def test_the_last_attempt_fails(self) -> None:
         run = silent(attempt=4)

@@ -326,6 +326,25 @@ class TestConnections:
         self.expect_recorded(run_with_body(monkeypatch, body))
         assert not Mark.objects.exists()
 
+    def test_a_connection_closed_in_an_atomic_block_that_is_never_left(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def body(run: ActiveRun) -> None:
+            transaction.atomic().__enter__()
+            tasks.mark(run, "begin")
+            connection.close()
+
+        self.expect_recorded(run_with_body(monkeypatch, body))
+
+    def test_a_connection_killed_in_an_atomic_block_that_is_never_left(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def body(run: ActiveRun) -> None:
+            transaction.atomic().__enter__()
+            kill_connection()
+
+        self.expect_recorded(run_with_body(monkeypatch, body))
+
     def test_a_broken_transaction_left_open(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def body(run: ActiveRun) -> None:
             with connection.cursor() as cursor:
@@ -338,20 +357,22 @@ class TestConnections:
         self.expect_recorded(run_with_body(monkeypatch, lambda run: connection.close()))
 
     def test_the_connection_killed_on_the_server(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        def body(run: ActiveRun) -> None:
-            pid = connection.connection.info.backend_pid
-
-            def kill() -> None:
-                with connection.cursor() as cursor:
-                    cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
-
-            _in_another_connection(kill)
-
-        self.expect_recorded(run_with_body(monkeypatch, body))
+        self.expect_recorded(run_with_body(monkeypatch, lambda run: kill_connection()))
 
 
 def test_jobs_of_the_tests_are_registered() -> None:
     assert get_job("testing.add_numbers") is tasks.add_numbers
+
+
+def kill_connection() -> None:
+    """End this thread's connection on the server."""
+    pid = connection.connection.info.backend_pid
+
+    def kill() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
+
+    _in_another_connection(kill)
 
 
 def _in_another_connection(function: Any) -> None:

@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from jobs import display
 from jobs.admin import navigation, subjects
@@ -84,13 +85,17 @@ class StateFilter(DropdownFilter):
 
 
 class SourceForm(Form):
-    kind = forms.ChoiceField(choices=sources.choices, help_text="What the address leads to.")
+    kind = forms.ChoiceField(
+        choices=sources.choices, widget=UnfoldAdminSelectWidget, help_text="What the address leads to."
+    )
 
     class Meta:
         model = Source
         fields = (
             "name", "kind", "url", "options", "language", "backfill_limit", "min_interval", "max_interval",
         )  # fmt: skip
+        labels = {"min_interval": "Shortest interval", "max_interval": "Longest interval"}
+        widgets = {"options": UnfoldAdminTextareaWidget(attrs={"rows": 3})}
 
 
 @admin.register(Source)
@@ -190,7 +195,9 @@ class SourceAdmin(ModelAdmin[Source]):
         if source.last_run_id is None:
             return ""
         address = reverse("admin:jobs_jobrun_change", args=[source.last_run_id])
-        return format_html('<a class="jobs-link" href="{}">…{}</a>', address, str(source.last_run_id)[-6:])
+        return format_html(
+            '<a class="jobs-link" href="{}">…\N{WORD JOINER}{}</a>', address, str(source.last_run_id)[-6:]
+        )
 
     @admin.display(description="Moving to")
     def redirect(self, source: Source) -> SafeString | str:

@@ -49,8 +49,10 @@ class World:
     # Processes
 
     def worker(self) -> "Worker":
-        """A living worker with two child processes."""
+        """The one living worker, with two child processes."""
         self._workers = [worker for worker in self._workers if worker.process.poll() is None]
+        while len(self._workers) > 1:
+            self._workers.pop().kill()
         return self._workers[0] if self._workers else self.new_worker()
 
     def new_worker(self) -> "Worker":
@@ -66,8 +68,10 @@ class World:
         return worker
 
     def beat(self) -> Spawned:
-        """A living scheduler."""
+        """The one living scheduler."""
         self._beats = [beat for beat in self._beats if beat.poll() is None]
+        while len(self._beats) > 1:
+            self._beats.pop().kill_group()
         return self._beats[0] if self._beats else self.new_beat()
 
     def new_beat(self, *, crash_at: str = "") -> Spawned:

@@ -24,7 +24,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import Http404
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
-from jobs import ledger, outbox
+from jobs import intake, outbox
 from jobs.context import ActiveRun
 from jobs.errors import (
     IllegalState,
@@ -35,7 +35,7 @@ from jobs.errors import (
     TransientError,
     UnknownJob,
 )
-from jobs.ledger import NewRun
+from jobs.intake import NewRun
 from jobs.models import JobRun
 from jobs.storable import clean_json, clean_text
 
@@ -219,7 +219,7 @@ def enqueue(
     and nothing is sent; raises KeyReused when that run had other parameters.
     """
     cleaned = job.clean(parameters)
-    run, is_new = ledger.insert(
+    run, is_new = intake.insert(
         NewRun(
             job=job.name,
             queue=job.queue,

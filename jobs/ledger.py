@@ -14,7 +14,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
-from django.db import IntegrityError, connection, transaction
+from django.db import connection, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 from psycopg.types.json import Jsonb
@@ -25,25 +25,6 @@ from jobs.models import JobRun, RunLog
 from jobs.storable import clean_json
 
 Status = JobRun.Status
-
-
-@dataclass(frozen=True, kw_only=True)
-class NewRun:
-    """What a run needs to exist."""
-
-    job: str
-    queue: str
-    trigger: JobRun.Trigger
-    parameters: Mapping[str, Any]
-    args: Sequence[Any] = ()
-    priority: int = 5
-    max_attempts: int = 1
-    requested_by: AbstractBaseUser | None = None
-    schedule_id: int | None = None
-    retry_of: JobRun | None = None
-    idempotency_key: str | None = None
-    expires_at: datetime | None = None
-    id: uuid.UUID | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,69 +73,6 @@ class LogLine:
     at: datetime
     level: int
     message: str
-
-
-def run_id_of(task_id: str) -> uuid.UUID:
-    """The id of the run behind a Celery task id: the same, or one derived from it when it is no UUID."""
-    try:
-        return uuid.UUID(task_id)
-    except ValueError:
-        return uuid.uuid5(uuid.NAMESPACE_OID, task_id)
-
-
-_FIELDS = JobRun._meta.concrete_fields
-_INSERT = (
-    f"INSERT INTO jobs_jobrun ({', '.join(str(field.column) for field in _FIELDS)}) "  # noqa: S608 - names of our own
-    f"VALUES ({', '.join(['%s'] * len(_FIELDS))})"
-)
-
-
-def _save(run: JobRun) -> None:
-    """What `run.save(force_insert=True)` does, for half of its cost: the statement is always the same."""
-    values = [field.get_db_prep_save(field.pre_save(run, add=True), connection) for field in _FIELDS]
-    with connection.cursor() as cursor:
-        cursor.execute(_INSERT, values)
-    run._state.adding = False
-    run._state.db = connection.alias
-
-
-def insert(new: NewRun) -> tuple[JobRun, bool]:
-    """Write a run in the caller's transaction; the flag is False when its idempotency key already had one."""
-    if new.idempotency_key is not None:
-        earlier = JobRun.objects.filter(job=new.job, idempotency_key=new.idempotency_key).first()
-        if earlier is not None:
-            return earlier, False
-    now = timezone.now()
-    run = JobRun(
-        job=new.job,
-        queue=new.queue,
-        trigger=new.trigger,
-        parameters=dict(new.parameters),
-        args=list(new.args),
-        priority=new.priority,
-        max_attempts=new.max_attempts,
-        requested_by_id=new.requested_by.pk if new.requested_by else None,
-        schedule_id=new.schedule_id,
-        retry_of=new.retry_of,
-        idempotency_key=new.idempotency_key,
-        expires_at=new.expires_at,
-        queued_at=now,
-        # Said before it is done: the caller sends it right after commit, and jobs.outbox sends it again when
-        # no worker claims it.
-        published_at=now,
-        publish_count=1,
-    )
-    if new.id is not None:
-        run.id = new.id
-    if new.idempotency_key is None:
-        _save(run)
-        return run, True
-    try:
-        with transaction.atomic():
-            _save(run)
-    except IntegrityError:  # the same key, at the same time
-        return JobRun.objects.get(job=new.job, idempotency_key=new.idempotency_key), False
-    return run, True
 
 
 _CLAIM = """

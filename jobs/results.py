@@ -9,7 +9,7 @@ from django.db import Error, connection
 from django_celery_results.backends import DatabaseBackend
 from django_celery_results.models import TaskResult
 
-from jobs import ledger, reaper
+from jobs import intake, ledger, reaper
 from jobs.definitions import find_job
 from jobs.models import JobRun
 from jobs.outbox import HEADER
@@ -47,7 +47,7 @@ class LedgerBackend(DatabaseBackend):  # type: ignore[misc]  # the package has n
     def _get_task_meta_for(self, task_id: str) -> Any:
         """The stored outcome, or the state of a run that has not ended."""
         if not TaskResult.objects.filter(task_id=task_id).exists():
-            run = JobRun.objects.filter(pk=ledger.run_id_of(task_id)).first()
+            run = JobRun.objects.filter(pk=intake.run_id_of(task_id)).first()
             if run is not None and not run.is_active:
                 return super()._get_task_meta_for(str(run.id))
             if run is not None:
@@ -70,7 +70,7 @@ def _so_far(run: JobRun) -> dict[str, Any]:
 
 
 def _hear_of_death(task_id: str, error: Any, state: str, request: Any) -> None:
-    run_id = ledger.run_id_of(task_id)
+    run_id = intake.run_id_of(task_id)
     pid = getattr(request, "child_pid", None)
     if pid is not None:
         reaper.settle_dead_attempt(run_id, worker=request.hostname, pid=pid, error=error, state=state)

@@ -23,12 +23,13 @@ from django.utils import timezone
 from psycopg.pq import TransactionStatus
 from pydantic_core import to_jsonable_python
 
-from jobs import ledger
+from jobs import intake, ledger
 from jobs.attendant import attendant
 from jobs.context import ActiveRun
 from jobs.definitions import AnyJob, RetryPolicy, find_job
 from jobs.errors import InvalidParameters, PermanentError, RunCancelled, RunInterrupted, TransientError
-from jobs.ledger import Claim, NewRun, Outcome, run_id_of
+from jobs.intake import NewRun, run_id_of
+from jobs.ledger import Claim, Outcome
 from jobs.models import JobRun
 from jobs.outbox import HEADER
 from jobs.runlogs import current_run
@@ -283,7 +284,7 @@ def _adopt(job: AnyJob, run_id: uuid.UUID, args: tuple[Any, ...], kwargs: dict[s
     )
     # The message may be delivered twice, at the same moment.
     with contextlib.suppress(IntegrityError), transaction.atomic():
-        ledger.insert(new)
+        intake.insert(new)
 
 
 def _grace(job: AnyJob | None) -> float:

@@ -6,8 +6,9 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 from django_celery_results.models import TaskResult
 
-from jobs import ledger, retention
-from jobs.ledger import LogLine, NewRun
+from jobs import intake, ledger, retention
+from jobs.intake import NewRun
+from jobs.ledger import LogLine
 from jobs.models import JobRun, RunLog, first_run_id
 from jobs.retention import Pruned
 from jobs.tests.workers import execute
@@ -74,7 +75,7 @@ def test_runs_with_ids_from_elsewhere_are_found_too():
 
     foreign = uuid.UUID("ffffffff-0000-4000-8000-000000000000")
     new = NewRun(id=foreign, job="foreign.add", queue="default", trigger=JobRun.Trigger.CODE, parameters={})
-    ledger.insert(new)
+    intake.insert(new)
     JobRun.objects.update(status="succeeded", finished_at=timezone.now() - timedelta(days=31))
     assert retention.prune(older_than=MONTH).runs == 1
 

@@ -14,7 +14,7 @@ from django.db import OperationalError, connection, transaction
 from django.http import Http404
 from django_celery_results.models import TaskResult
 
-from jobs import ledger, reaper, runner
+from jobs import intake, reaper, runner
 from jobs.context import ActiveRun
 from jobs.definitions import RetryPolicy, get_job
 from jobs.errors import InvalidParameters, PermanentError, TransientError, UnknownJob
@@ -247,7 +247,7 @@ class TestMessages:
 
 class TestForeignTasks:
     def queued(self, name: str, *args: object) -> JobRun:
-        new = ledger.NewRun(
+        new = intake.NewRun(
             job=name,
             queue="default",
             trigger=JobRun.Trigger.SCHEDULE,
@@ -255,7 +255,7 @@ class TestForeignTasks:
             args=args,
             max_attempts=3,
         )
-        return ledger.insert(new)[0]
+        return intake.insert(new)[0]
 
     def test_a_task_of_another_package_is_recorded_like_a_job(self) -> None:
         row = execute(self.queued("foreign.add", 1, 2))

@@ -26,6 +26,7 @@ from jobs.errors import IllegalState, InvalidInput, InvalidParameters, JobsError
 urlpatterns: list[URLPattern | URLResolver] = [
     path("auth/", include("accounts.api.urls")),
     path("", include("jobs.api.urls")),
+    path("", include("publishing.api.urls")),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", SpectacularSwaggerSplitView.as_view(url_name="api:schema"), name="docs"),
 ]

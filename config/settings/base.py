@@ -235,6 +235,8 @@ SPECTACULAR_SETTINGS = {
         "RunStatus": "jobs.models.JobRun.Status",
         "RunTrigger": "jobs.models.JobRun.Trigger",
         "HealthStatus": "jobs.health.Status",
+        "ItemState": "publishing.models.FeedItem.State",
+        "SourceState": "publishing.models.Source.State",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

@@ -13,7 +13,7 @@ from jobs.models import JobRun, Schedule, first_run_id
 _LARGEST_ID = 2**31 - 1
 
 
-class _IdFilter(django_filters.Filter):  # type: ignore[misc]  # the package has no types
+class IdFilter(django_filters.Filter):  # type: ignore[misc]  # the package has no types
     """A whole number that a primary key can be."""
 
     field_class = forms.IntegerField
@@ -30,7 +30,7 @@ class _MomentField(django_filters.fields.IsoDateTimeField):  # type: ignore[misc
         return moment
 
 
-class _MomentFilter(django_filters.IsoDateTimeFilter):  # type: ignore[misc]  # the package has no types
+class MomentFilter(django_filters.IsoDateTimeFilter):  # type: ignore[misc]  # the package has no types
     field_class = _MomentField
 
 
@@ -43,11 +43,11 @@ class RunFilter(django_filters.FilterSet):  # type: ignore[misc]  # the package 
     trigger = django_filters.MultipleChoiceFilter(
         choices=JobRun.Trigger.choices, help_text="Several are possible."
     )
-    schedule = _IdFilter(field_name="schedule_id", help_text="Id of the schedule.")
+    schedule = IdFilter(field_name="schedule_id", help_text="Id of the schedule.")
     requested_by = django_filters.CharFilter(field_name="requested_by__username", help_text="Username.")
     error_fingerprint = django_filters.CharFilter(help_text="Runs that failed for the same cause.")
-    queued_after = _MomentFilter(method="from_moment", help_text="Asked for at this moment or later.")
-    queued_before = _MomentFilter(field_name="queued_at", lookup_expr="lt", help_text="Asked for before.")
+    queued_after = MomentFilter(method="from_moment", help_text="Asked for at this moment or later.")
+    queued_before = MomentFilter(field_name="queued_at", lookup_expr="lt", help_text="Asked for before.")
 
     class Meta:
         model = JobRun

@@ -1,0 +1,181 @@
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.urls import reverse
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from jobs.models import JobRun
+from publishing.api.urls import urlpatterns
+from publishing.models import FeedItem, Source
+from publishing.tests.factories import make_item, make_source
+
+pytestmark = pytest.mark.django_db
+
+SOURCES, ITEMS = "/api/v1/sources/", "/api/v1/items/"
+
+
+def client_with(*permissions: str, is_superuser: bool = False) -> APIClient:
+    user = User.objects.create_user(f"user-{User.objects.count()}", is_superuser=is_superuser)
+    user.user_permissions.set(
+        Permission.objects.filter(content_type__app_label="publishing", codename__in=permissions)
+    )
+    client = APIClient()
+    client.force_authenticate(user)
+    return client
+
+
+@pytest.fixture
+def client() -> APIClient:
+    """A client of a superuser."""
+    return client_with(is_superuser=True)
+
+
+def operations() -> list[tuple[Any, ...]]:
+    """(route, method, permission) of every operation."""
+    routes: list[tuple[Any, Any]] = [(pattern.name, pattern.callback) for pattern in urlpatterns]
+    return [
+        (name, method, view.cls.permission_of[action])
+        for name, view in routes
+        for method, action in view.actions.items()
+        if method != "head"
+    ]
+
+
+@pytest.mark.parametrize(("name", "method", "permission"), operations())
+def test_every_operation_has_its_own_permission(name, method, permission):
+    item = make_item(make_source())
+    key = item.pk if name.startswith("item") else item.source_id
+    address = reverse(f"api:{name}", args=[] if name.endswith("list") else [key])
+    codename = permission.partition(".")[2]
+    others = Permission.objects.filter(content_type__app_label="publishing").exclude(codename=codename)
+    without = client_with(*others.values_list("codename", flat=True))
+    refused = getattr(without, method)(address, {}, format="json")
+    assert refused.status_code == 403 and permission in refused.json()["message"]
+    assert getattr(APIClient(), method)(address).status_code == 401
+    allowed = getattr(client_with(codename), method)(address, None if method == "get" else {}, format="json")
+    assert allowed.status_code in {200, 201, 202, 204, 400}
+
+
+def test_a_source_is_made_changed_and_deleted(client: APIClient):
+    made = client.post(SOURCES, {"name": "News", "url": "https://feeds.example/a"}, format="json")
+    assert made.status_code == 201
+    body = made.json()
+    assert (body["state"], body["kind"], body["min_interval_seconds"], body["item_count"]) == (
+        "new",
+        "feed",
+        300,
+        0,
+    )
+    address = f"{SOURCES}{body['id']}/"
+    changed = client.patch(address, {"min_interval_seconds": 600, "name": "Old"}, format="json").json()
+    assert (changed["min_interval_seconds"], changed["name"], changed["url"]) == (
+        600,
+        "Old",
+        "https://feeds.example/a",
+    )
+    replaced = client.put(address, {"name": "New", "url": "https://feeds.example/b"}, format="json").json()
+    assert (replaced["min_interval_seconds"], replaced["url"]) == (300, "https://feeds.example/b")
+    assert client.delete(address).status_code == 204
+    assert client.get(address).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"url": "file:///etc/passwd"}, "url"),
+        ({"url": "https://user:secret@feeds.example/"}, "url"),
+        ({"url": "https://feeds.example/taken"}, "request"),
+        ({"url": "https://feeds.example/\u0000"}, "url"),
+        ({"name": ""}, "name"),
+        ({"kind": "pigeon"}, "kind"),
+        ({"options": {"unknown": 1}}, "options"),
+        ({"min_interval_seconds": 5}, "min_interval_seconds"),
+        ({"min_interval_seconds": 600, "max_interval_seconds": 300}, "request"),
+        ({"backfill_limit": -1}, "backfill_limit"),
+        ({"is_enabled": False}, "is_enabled"),
+    ],
+)
+def test_bad_input_is_400_and_names_the_field(client: APIClient, fields, named):
+    make_source(url="https://feeds.example/taken")
+    answer = client.post(SOURCES, {"name": "News", "url": "https://feeds.example/a", **fields}, format="json")
+    assert answer.status_code == 400, answer.json()
+    assert list(answer.json()["fields"]) == [named]
+    assert Source.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("action", "job", "parameters"),
+    [("poll", "publishing.monitor_feed", {"force": True}), ("test", "publishing.test_source", {})],
+)
+def test_a_poll_and_a_test_answer_202_with_the_run(client: APIClient, action, job, parameters):
+    source = make_source()
+    answer = client.post(f"{SOURCES}{source.pk}/{action}/", parameters, format="json")
+    assert answer.status_code == 202
+    run = JobRun.objects.get(pk=answer.json()["id"])
+    assert (run.job, run.trigger, run.parameters) == (job, "api", {"source_id": source.pk, **parameters})
+    assert answer["Location"].endswith(f"/api/v1/runs/{run.pk}/")
+
+
+def test_a_reset_and_the_switch(client: APIClient):
+    source = make_source(gone_at=timezone.now())
+    make_item(source)
+    assert client.post(f"{SOURCES}{source.pk}/reset/").json() == {"forgotten_items": 1}
+    assert client.post(f"{SOURCES}{source.pk}/disable/").json()["state"] == "disabled"
+    assert client.post(f"{SOURCES}{source.pk}/enable/").json()["state"] == "new"
+
+
+def test_sources_can_be_filtered_and_link_to_their_last_run(client: APIClient):
+    run_id = "01900000-0000-7000-8000-000000000000"
+    failing = make_source(consecutive_failures=1, last_run_id=run_id)
+    make_source(is_enabled=False)
+    found = client.get(SOURCES, {"failing": "true"}).json()["results"]
+    assert [row["id"] for row in found] == [failing.pk]
+    assert found[0]["last_run"].endswith(f"/api/v1/runs/{run_id}/")
+    assert len(client.get(SOURCES, {"enabled": "false"}).json()["results"]) == 1
+    assert client.get(SOURCES, {"kind": "pigeon"}).status_code == 400
+
+
+def test_items_can_be_filtered_and_paged_without_their_text(client: APIClient):
+    source, other = make_source(), make_source()
+    for day in range(1, 6):
+        make_item(source, fetched_at=datetime(2026, 11, day, tzinfo=UTC), content_html="<p>long</p>")
+    skipped = make_item(other, state=FeedItem.State.SKIPPED, title="Storm glass")
+    make_item(other, removed_at=timezone.now())
+    first = client.get(ITEMS, {"source": source.pk, "page_size": 3}).json()
+    assert len(first["results"]) == 3 and "content_html" not in first["results"][0]
+    assert len(client.get(first["next"]).json()["results"]) == 2
+    for query in ({"state": "skipped"}, {"title": "storm"}, {"source": other.pk}):
+        assert [row["id"] for row in client.get(ITEMS, query).json()["results"]] == [skipped.pk]
+    since: dict[str, Any] = {"fetched_after": "2026-11-04T00:00:00Z", "source": source.pk}
+    assert len(client.get(ITEMS, since).json()["results"]) == 2
+    for query in ({"state": "lost"}, {"source": "x"}, {"fetched_after": "soon"}):
+        answer = client.get(ITEMS, query)
+        assert answer.status_code == 400 and list(answer.json()["fields"]) == list(query)
+
+
+def test_an_item_is_shown_replayed_and_removed(client: APIClient):
+    item = make_item(make_source(), content_html="<p>text</p>", state=FeedItem.State.GENERATED)
+    address = f"{ITEMS}{item.pk}/"
+    assert client.get(address).json()["content_html"] == "<p>text</p>"
+    assert client.post(f"{address}replay/").json()["state"] == "seen"
+    assert client.delete(address).status_code == 204
+    assert client.get(address).status_code == 404
+    item.refresh_from_db()
+    assert item.removed_at is not None
+
+
+def test_lists_ask_few_queries(client: APIClient, django_assert_max_num_queries):
+    for _ in range(20):
+        make_item(make_source())
+    with django_assert_max_num_queries(3):
+        client.get(SOURCES)
+    with django_assert_max_num_queries(3):
+        client.get(ITEMS)
+
+
+def test_intervals_are_whole_seconds(client: APIClient):
+    source = make_source(max_interval=timedelta(hours=2))
+    assert client.get(f"{SOURCES}{source.pk}/").json()["max_interval_seconds"] == 7200

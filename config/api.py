@@ -16,19 +16,37 @@ from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.urls import URLPattern, URLResolver, include, path
 from django.views import defaults
+from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework import exceptions
+from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.errors import InvalidToken, TooManyAttempts, WrongCredentials
+from config import security
 from jobs.errors import IllegalState, InvalidInput, InvalidParameters, JobsError, NotFound
+
+
+class DocsView(SpectacularSwaggerSplitView):
+    """The browsable page of the API, drawn by a script that sets styles on its elements."""
+
+    def finalize_response(
+        self, request: Request, response: Response, *args: object, **kwargs: object
+    ) -> Response:
+        response = super().finalize_response(request, response, *args, **kwargs)
+        response["Content-Security-Policy"] = security.header(
+            security.STRICT | {"style-src": "'self' 'unsafe-inline'"}
+        )
+        return response
+
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("auth/", include("accounts.api.urls")),
     path("", include("jobs.api.urls")),
     path("", include("publishing.api.urls")),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("docs/", SpectacularSwaggerSplitView.as_view(url_name="api:schema"), name="docs"),
+    path("docs/", DocsView.as_view(url_name="api:schema"), name="docs"),
+    path("", RedirectView.as_view(pattern_name="api:docs")),
 ]
 
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="api"'}

@@ -109,7 +109,7 @@ CELERY_TASK_SERIALIZER = "json"
 CELERY_RESULT_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_DEFAULT_QUEUE = "default"
-# Events take a third of a worker's main process (docs/decisions/0005). Flower switches them on where it watches.
+# Events take a third of a worker's main process (docs/decisions/0004). Flower switches them on where it watches.
 CELERY_WORKER_SEND_TASK_EVENTS = env.flag("WORKER_EVENTS", default=False)
 CELERY_TASK_SEND_SENT_EVENT = CELERY_WORKER_SEND_TASK_EVENTS
 # Workers keep their database connections: jobs.connections decides when one has to go.

@@ -35,3 +35,16 @@ def test_a_view_may_set_a_policy_of_its_own():
 def test_real_pages_carry_the_policy_errors_too(client):
     assert "script-src 'self'" in client.get("/admin/login/")["Content-Security-Policy"]
     assert client.get("/nowhere/")["Content-Security-Policy"]
+
+
+@pytest.mark.django_db
+def test_bare_addresses_lead_to_pages(client):
+    assert client.get("/")["Location"] == "/admin/"
+    assert client.get("/api/v1/")["Location"] == "/api/v1/docs/"
+
+
+@pytest.mark.django_db
+def test_the_page_of_the_api_may_style_its_elements_and_no_more(client):
+    policy = client.get("/api/v1/docs/")["Content-Security-Policy"]
+    assert "style-src 'self' 'unsafe-inline'" in policy
+    assert "script-src 'self';" in policy

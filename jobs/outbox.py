@@ -75,7 +75,8 @@ def send(messages: Iterable[Message]) -> int:
     sent = 0
     try:
         with current_app.producer_or_acquire() as producer:
-            producer.connection.ensure_connection(max_retries=0)  # else kombu tries for seconds
+            if not producer.connection.connected:
+                producer.connection.ensure_connection(max_retries=0)  # else kombu tries for seconds
             while sent < len(waiting):
                 together = waiting[sent : sent + _TOGETHER]
                 with producer.batch() if len(together) > 1 else nullcontext():

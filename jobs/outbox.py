@@ -1,12 +1,14 @@
 """Messages to the broker. A message is only a hint that a run waits in the ledger.
 
-A run is sent right after its transaction commits. When that fails, or nobody claims the run (the broker was
-flushed, a worker died with the message in its hands), the scheduler's loop sends it again; a run delivered
-twice is claimed once. So the broker may lose everything at any time.
+A run is sent right after its transaction commits; while a request is answered, right after the answer. When
+that fails, or nobody claims the run (the broker was flushed, a worker died with the message in its hands), the
+scheduler's loop sends it again; a run delivered twice is claimed once. So the broker may lose everything at any
+time.
 """
 
 import json
 import logging
+import threading
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,7 +19,9 @@ from typing import Any
 
 from celery import current_app
 from django.conf import settings
+from django.core.signals import request_finished, request_started
 from django.db import connection, transaction
+from django.dispatch import receiver
 from django.utils import timezone
 from kombu.exceptions import (  # type: ignore[attr-defined]  # the stubs lack the first
     BatchPublishError,
@@ -52,6 +56,30 @@ class Message:
     schedule_name: str | None = None
 
 
+class _Held(threading.local):
+    """Messages that wait for the end of the request that this thread answers; None outside of requests."""
+
+    messages: list[Message] | None = None
+
+
+_held = _Held()
+
+
+@receiver(request_started)
+def hold(**kwargs: object) -> None:
+    """From here on the broker is asked after the answer: nobody who asks for a run waits for it, or notices it gone."""
+    send_held()
+    _held.messages = []
+
+
+@receiver(request_finished)
+def send_held(**kwargs: object) -> None:
+    """Send what this thread held back. If the process dies before, the scheduler's loop sends it."""
+    messages, _held.messages = _held.messages, None
+    if messages:
+        send(messages)
+
+
 def send_on_commit(run: JobRun) -> None:
     """Send the run once the current transaction commits; a rolled-back run is never sent."""
     message = Message(
@@ -62,7 +90,14 @@ def send_on_commit(run: JobRun) -> None:
         args=run.args,
         parameters=run.parameters,
     )
-    transaction.on_commit(lambda: send([message]))
+    transaction.on_commit(lambda: _send_or_hold(message))
+
+
+def _send_or_hold(message: Message) -> None:
+    if _held.messages is None:
+        send([message])
+    else:
+        _held.messages.append(message)
 
 
 def send(messages: Iterable[Message]) -> int:

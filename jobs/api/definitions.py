@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
-from jobs import follow, history
+from jobs import follow, history, outbox
 from jobs.api.answers import STARTED, conflict, person, started
 from jobs.api.fields import FiniteFloatField, ParametersField
 from jobs.api.parsing import StrictSerializer, read_body, read_query
@@ -137,6 +137,7 @@ class JobViewSet(ViewSet):
         parameters = read_body(TriggerSerializer, request)["parameters"]
         run = self._enqueue(job, parameters, request)
         if wait:
+            outbox.send_held()
             run = follow.wait(run.id, timeout=wait)
             if not run.is_active:
                 return Response(in_full(run.id))

@@ -210,3 +210,24 @@ def test_the_depth_of_a_queue_counts_all_priorities(flush_broker: Callable[[], N
     for priority in (0, 3, 6, 9):
         current_app.send_task("foreign.add", args=[1, 2], queue="default", priority=priority)
     assert outbox.depths(["default", "never used"]) == {"default": 4, "never used": 0}
+
+
+class TestRequests:
+    """While a request is answered, messages wait for its end."""
+
+    @pytest.mark.django_db(transaction=True)
+    def test_the_broker_is_asked_after_the_answer(self, sent: list[str]) -> None:
+        outbox.hold()
+        run = tasks.add_numbers.enqueue(left=1)
+        assert sent == []
+        outbox.send_held()
+        assert sent == [str(run.id)]
+
+    @pytest.mark.django_db(transaction=True)
+    def test_what_a_broken_off_request_left_is_sent_with_the_next(self, sent: list[str]) -> None:
+        outbox.hold()
+        run = tasks.add_numbers.enqueue(left=1)
+        outbox.hold()
+        assert sent == [str(run.id)]
+        outbox.send_held()
+        assert len(sent) == 1

@@ -6,7 +6,7 @@ import time
 
 import django
 from django.conf import settings
-from django.core.management import call_command, get_commands
+from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db.utils import OperationalError
 
@@ -36,8 +36,7 @@ def main() -> int:
 def prepare() -> None:
     """Every step may be repeated at each start and changes nothing the second time."""
     call_command("migrate", verbosity=0, interactive=False)
-    if "schedules" in get_commands():
-        call_command("schedules", "sync")
+    call_command("schedules", "sync")
     if settings.SAMPLE_WORLD_URL:
         call_command("load_sample_world")
 

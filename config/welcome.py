@@ -9,7 +9,7 @@ import urllib.request
 
 import django
 from django.contrib.auth import get_user_model
-from django.core.management import call_command, get_commands
+from django.core.management import call_command
 from django.core.management.base import CommandError
 
 START_PATIENCE_SECONDS = 90.0
@@ -50,8 +50,6 @@ def wait_for_web(address: str) -> bool:
 
 def wait_for_health() -> bool:
     """Whether worker and beat report themselves within the patience."""
-    if "health" not in get_commands():
-        return True
     deadline = time.monotonic() + START_PATIENCE_SECONDS
     with open(os.devnull, "w") as nowhere:  # noqa: PTH123 - a stream, not a path of ours
         while time.monotonic() < deadline:
@@ -68,8 +66,6 @@ def wait_for_health() -> bool:
 
 def run_main_job() -> bool:
     """Run it once, with its progress bar and result on the terminal; whether it ended well."""
-    if "jobs" not in get_commands():
-        return True
     try:
         call_command("jobs", "run", MAIN_JOB, "--wait")
     except CommandError as error:

@@ -166,8 +166,8 @@ def measure(quick: bool) -> list[Row]:
             name="unchanged sources polled",
             value=polls,
             unit="sources/s",
-            target=">= 20/s",
-            ok=polls >= 20,
+            target=">= 60/s",
+            ok=polls >= 60,
             note=f"{HOSTS} hosts, {settings.PUBLISHING_POLL_THREADS} threads, claim and outcome committed",
         ),
     ]

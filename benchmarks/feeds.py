@@ -166,8 +166,8 @@ def measure(quick: bool) -> list[Row]:
             name="unchanged sources polled",
             value=polls,
             unit="sources/s",
-            target=">= 60/s",
-            ok=polls >= 60,
+            target=">= 30/s",
+            ok=polls >= 30,
             note=f"{HOSTS} hosts, {settings.PUBLISHING_POLL_THREADS} threads, claim and outcome committed",
         ),
     ]

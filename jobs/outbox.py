@@ -11,7 +11,7 @@ import logging
 import threading
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
@@ -19,9 +19,10 @@ from typing import Any
 
 from celery import current_app
 from django.conf import settings
-from django.core.signals import request_finished, request_started
+from django.core.signals import request_finished
 from django.db import connection, transaction
 from django.dispatch import receiver
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from kombu.exceptions import (  # type: ignore[attr-defined]  # the stubs lack the first
     BatchPublishError,
@@ -57,26 +58,47 @@ class Message:
 
 
 class _Held(threading.local):
-    """Messages that wait for the end of the request that this thread answers; None outside of requests."""
+    """What this thread keeps back while it answers a request."""
 
+    #: None outside of requests.
     messages: list[Message] | None = None
+    #: Of requests whose answer is on its way.
+    answered: tuple[Message, ...] = ()
 
 
 _held = _Held()
 
 
-@receiver(request_started)
-def hold(**kwargs: object) -> None:
-    """From here on the broker is asked after the answer: nobody who asks for a run waits for it, or notices it gone."""
-    send_held()
-    _held.messages = []
+class SendAfterAnswer:
+    """Middleware: messages go to the broker after the answer, so that nobody who asks for a run waits for it.
+
+    If the process dies before, the scheduler's loop sends them.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        _held.messages = []
+        try:
+            return self._get_response(request)
+        finally:
+            _held.answered += tuple(_held.messages)
+            _held.messages = None
 
 
 @receiver(request_finished)
-def send_held(**kwargs: object) -> None:
-    """Send what this thread held back. If the process dies before, the scheduler's loop sends it."""
-    messages, _held.messages = _held.messages, None
+def send_answered(**kwargs: object) -> None:
+    """Send what was kept back; Django says so when the answer has been written."""
+    messages, _held.answered = _held.answered, ()
     if messages:
+        send(messages)
+
+
+def send_held() -> None:
+    """Send what is kept back now: the request waits for the run itself."""
+    if _held.messages:
+        messages, _held.messages = _held.messages, []
         send(messages)
 
 

@@ -8,6 +8,8 @@ import pytest
 from celery import current_app
 from django.conf import settings
 from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.test import RequestFactory
 from django.utils import timezone
 from kombu import pools
 from pytest_django import DjangoCaptureOnCommitCallbacks
@@ -15,6 +17,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 from jobs import outbox
 from jobs.definitions import enqueue
 from jobs.models import JobRun, ProcessHeartbeat
+from jobs.outbox import SendAfterAnswer
 from tests.jobs_for_tests import tasks
 
 Status = JobRun.Status
@@ -212,22 +215,47 @@ def test_the_depth_of_a_queue_counts_all_priorities(flush_broker: Callable[[], N
     assert outbox.depths(["default", "never used"]) == {"default": 4, "never used": 0}
 
 
+@pytest.mark.django_db(transaction=True)
 class TestRequests:
     """While a request is answered, messages wait for its end."""
 
-    @pytest.mark.django_db(transaction=True)
+    def answer(self, sent: list[str], seen: list[list[str]]) -> HttpResponse:
+        def view(request: HttpRequest) -> HttpResponse:
+            response = HttpResponse(str(tasks.add_numbers.enqueue(left=1).id))
+            seen.append(list(sent))
+            return response
+
+        return SendAfterAnswer(view)(RequestFactory().post("/"))
+
     def test_the_broker_is_asked_after_the_answer(self, sent: list[str]) -> None:
-        outbox.hold()
-        run = tasks.add_numbers.enqueue(left=1)
+        seen: list[list[str]] = []
+        response = self.answer(sent, seen)
+        assert seen == [[]]
         assert sent == []
-        outbox.send_held()
+        response.close()
+        assert sent == [response.content.decode()]
+
+    def test_what_a_request_without_an_end_left_goes_out_with_the_next(self, sent: list[str]) -> None:
+        first = self.answer(sent, [])
+        second = self.answer(sent, [])
+        second.close()
+        assert sent == [first.content.decode(), second.content.decode()]
+
+    def test_outside_of_requests_nothing_waits(self, sent: list[str]) -> None:
+        with pytest.raises(ZeroDivisionError):
+            SendAfterAnswer(lambda request: HttpResponse(str(1 / 0)))(RequestFactory().post("/"))
+        run = tasks.add_numbers.enqueue(left=1)
         assert sent == [str(run.id)]
 
-    @pytest.mark.django_db(transaction=True)
-    def test_what_a_broken_off_request_left_is_sent_with_the_next(self, sent: list[str]) -> None:
-        outbox.hold()
-        run = tasks.add_numbers.enqueue(left=1)
-        outbox.hold()
-        assert sent == [str(run.id)]
-        outbox.send_held()
-        assert len(sent) == 1
+    def test_a_request_that_waits_for_its_run_sends_it_at_once(self, sent: list[str]) -> None:
+        seen: list[list[str]] = []
+
+        def view(request: HttpRequest) -> HttpResponse:
+            run = tasks.add_numbers.enqueue(left=1)
+            outbox.send_held()
+            seen.append([str(run.id)])
+            assert sent == seen[0]
+            return HttpResponse()
+
+        SendAfterAnswer(view)(RequestFactory().post("/")).close()
+        assert sent == seen[0]

@@ -193,14 +193,15 @@ _END_ATTEMPT = _END.format(condition="id = %(id)s AND attempt = %(attempt)s AND 
 _END_STOPPING = _END.format(
     condition="id = %(id)s AND attempt = %(attempt)s AND status = 'running' AND cancel_requested_at IS NOT NULL"
 )
-_END_WAITING = _END.format(condition="id = %(id)s AND status IN ('queued', 'retrying')")
+_END_WAITING = _END.format(condition="id = %(id)s AND status IN ('waiting', 'queued', 'retrying')")
 _END_WAITING_IN_QUEUE = _END.format(
     condition="""id IN (
-        SELECT id FROM jobs_jobrun WHERE queue = %(queue)s AND status IN ('queued', 'retrying')
+        SELECT id FROM jobs_jobrun WHERE queue = %(queue)s AND status IN ('waiting', 'queued', 'retrying')
         ORDER BY id LIMIT 1000 FOR UPDATE SKIP LOCKED)"""
 )
 _END_EXPIRED = _END.format(
-    condition="status = 'queued' AND expires_at <= clock_timestamp() AND (attempt > 0) = %(has_begun)s"
+    condition="""status IN ('waiting', 'queued') AND expires_at <= clock_timestamp()
+        AND (attempt > 0) = %(has_begun)s"""
 )
 
 

@@ -1,5 +1,6 @@
-"""The control plane's tables: the run ledger, its logs, schedules with their policies, and heartbeats."""
+"""The control plane's tables: the run ledger and its logs, schedules with their policies, alerts, heartbeats and the rest."""
 
+from jobs.models.alert import Alert, AlertEvent, AlertRead, AlertWatch
 from jobs.models.calendar import Calendar, CalendarDays, MaintenanceWindow
 from jobs.models.heartbeat import ProcessHeartbeat
 from jobs.models.limit import JobLimit
@@ -7,6 +8,10 @@ from jobs.models.run import JobRun, RunLog, first_run_id, new_run_id
 from jobs.models.schedule import Schedule, SchedulePolicy
 
 __all__ = [
+    "Alert",
+    "AlertEvent",
+    "AlertRead",
+    "AlertWatch",
     "Calendar",
     "CalendarDays",
     "JobLimit",

@@ -205,6 +205,9 @@ class JobRun(models.Model):
         max_length=40, blank=True, help_text="Equal for errors of the same cause."
     )
     traceback = models.TextField(blank=True)
+    is_noted = models.BooleanField(
+        default=False, db_default=False, help_text="The alerts have taken note of its failure."
+    )
 
     objects = JobRunQuerySet.as_manager()
 
@@ -254,6 +257,12 @@ class JobRun(models.Model):
                 fields=["job", "started_at"],
                 condition=Q(limit_key__isnull=False, started_at__isnull=False),
                 name="jobs_run_rated",
+            ),
+            # jobs.alerts: what went wrong and was not looked at
+            models.Index(
+                fields=["id"],
+                condition=Q(status__in=["failed", "missed"], is_noted=False),
+                name="jobs_run_unnoted",
             ),
             # lists and statistics
             models.Index(fields=["job", "-id"], name="jobs_run_by_job"),

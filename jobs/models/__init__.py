@@ -3,5 +3,15 @@
 from jobs.models.heartbeat import ProcessHeartbeat
 from jobs.models.run import JobRun, RunLog, first_run_id, new_run_id
 from jobs.models.schedule import Schedule, SchedulePolicy
+from jobs.models.version import ScheduleVersion
 
-__all__ = ["JobRun", "ProcessHeartbeat", "RunLog", "Schedule", "SchedulePolicy", "first_run_id", "new_run_id"]
+__all__ = [
+    "JobRun",
+    "ProcessHeartbeat",
+    "RunLog",
+    "Schedule",
+    "SchedulePolicy",
+    "ScheduleVersion",
+    "first_run_id",
+    "new_run_id",
+]

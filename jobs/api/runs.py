@@ -64,6 +64,7 @@ class RunSummarySerializer(serializers.ModelSerializer[JobRun]):
             "trigger",
             "schedule",
             "scheduled_for",
+            "schedule_version",
             "requested_by",
             "retry_of",
             "attempt",

@@ -157,6 +157,7 @@ class ScheduleSerializer(serializers.Serializer[Schedule]):
     )
     planning_error = serializers.CharField(source="policy.planning_error")
     pause = serializers.SerializerMethodField()
+    version = serializers.IntegerField(source="policy.version", help_text="Grows by one with each change.")
     origin = serializers.ChoiceField(source="policy.origin", choices=SchedulePolicy.Origin.choices)
     owner = serializers.CharField(source="policy.owner.username", allow_null=True, default=None)
     is_orphan = serializers.SerializerMethodField(help_text="No code is left for the job.")

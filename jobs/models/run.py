@@ -125,6 +125,9 @@ class JobRun(models.Model):
         PeriodicTask, on_delete=models.SET_NULL, null=True, blank=True, related_name="runs", db_index=False
     )
     scheduled_for = models.DateTimeField(null=True, blank=True, help_text="The slot of the schedule.")
+    schedule_version = models.PositiveIntegerField(
+        null=True, blank=True, help_text="The number of the schedule's version that fired it."
+    )
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.SET_NULL,

@@ -121,6 +121,15 @@ class SchedulePolicy(models.Model):
     declared = models.JSONField(
         null=True, blank=True, editable=False, help_text="What the code declared at the last synchronisation."
     )
+    declined = models.JSONField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="What the code declared when an operator kept another timing on purpose.",
+    )
+    version = models.PositiveIntegerField(
+        default=0, db_default=0, editable=False, help_text="The number of the latest ScheduleVersion."
+    )
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )

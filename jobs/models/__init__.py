@@ -6,6 +6,7 @@ from jobs.models.heartbeat import ProcessHeartbeat
 from jobs.models.limit import JobLimit
 from jobs.models.run import JobRun, RunLog, first_run_id, new_run_id
 from jobs.models.schedule import Schedule, SchedulePolicy
+from jobs.models.tally import RunTally
 from jobs.models.version import ScheduleVersion
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "MaintenanceWindow",
     "ProcessHeartbeat",
     "RunLog",
+    "RunTally",
     "Schedule",
     "SchedulePolicy",
     "ScheduleVersion",

@@ -200,14 +200,15 @@ _END_ATTEMPT = _END.format(condition="id = %(id)s AND attempt = %(attempt)s AND 
 _END_STOPPING = _END.format(
     condition="id = %(id)s AND attempt = %(attempt)s AND status = 'running' AND cancel_requested_at IS NOT NULL"
 )
-_END_WAITING = _END.format(condition="id = %(id)s AND status IN ('queued', 'retrying')")
+_END_WAITING = _END.format(condition="id = %(id)s AND status IN ('waiting', 'queued', 'retrying')")
 _END_WAITING_IN_QUEUE = _END.format(
     condition="""id IN (
-        SELECT id FROM jobs_jobrun WHERE queue = %(queue)s AND status IN ('queued', 'retrying')
+        SELECT id FROM jobs_jobrun WHERE queue = %(queue)s AND status IN ('waiting', 'queued', 'retrying')
         ORDER BY id LIMIT 1000 FOR UPDATE SKIP LOCKED)"""
 )
 _END_EXPIRED = _END.format(
-    condition="status = 'queued' AND expires_at <= clock_timestamp() AND (attempt > 0) = %(has_begun)s"
+    condition="""status IN ('waiting', 'queued') AND expires_at <= clock_timestamp()
+        AND (attempt > 0) = %(has_begun)s"""
 )
 
 
@@ -264,9 +265,9 @@ WITH ended AS (
     RETURNING *
 )
 INSERT INTO jobs_runattempt (
-    run_id, attempt, ended, published_at, started_at, ended_at, retry_at, worker, error_type, error_message,
-    error_fingerprint)
-SELECT id, attempt, 'failed', first_published_at, started_at, clock_timestamp(), next_attempt_at, worker,
+    run_id, attempt, ended, admitted_at, published_at, started_at, ended_at, retry_at, worker,
+    error_type, error_message, error_fingerprint)
+SELECT id, attempt, 'failed', admitted_at, first_published_at, started_at, clock_timestamp(), next_attempt_at, worker,
     error_type, left(error_message, 2000), error_fingerprint
 FROM ended
 """
@@ -349,10 +350,10 @@ def revoke(run_id: uuid.UUID) -> bool:
 _REQUEUE = """
 WITH kept AS (
     INSERT INTO jobs_runattempt (
-        run_id, attempt, ended, published_at, started_at, ended_at, worker, error_type, error_message,
-        error_fingerprint)
-    SELECT id, attempt, 'lost', first_published_at, started_at, clock_timestamp(), worker, 'jobs.errors.RunLost',
-        %(reason)s, ''
+        run_id, attempt, ended, admitted_at, published_at, started_at, ended_at, worker,
+        error_type, error_message, error_fingerprint)
+    SELECT id, attempt, 'lost', admitted_at, first_published_at, started_at, clock_timestamp(), worker,
+        'jobs.errors.RunLost', %(reason)s, ''
     FROM jobs_jobrun WHERE id = %(id)s AND attempt = %(attempt)s AND status = 'running'
 )
 UPDATE jobs_jobrun

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("django_celery_beat", "0019_alter_periodictasks_options"),
-        ("jobs", "0002_schedule_triggers"),
+        ("jobs", "0003_policies"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
@@ -50,6 +50,14 @@ class Migration(migrations.Migration):
                     "ended",
                     models.CharField(
                         choices=[("failed", "Failed"), ("lost", "Lost with its worker")], max_length=6
+                    ),
+                ),
+                (
+                    "admitted_at",
+                    models.DateTimeField(
+                        blank=True,
+                        help_text="When the limits of its job let it through; empty: it never waited.",
+                        null=True,
                     ),
                 ),
                 (

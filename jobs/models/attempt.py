@@ -19,6 +19,9 @@ class RunAttempt(models.Model):
     run = models.ForeignKey(JobRun, on_delete=models.CASCADE, related_name="attempts", db_index=False)
     attempt = models.PositiveSmallIntegerField()
     ended = models.CharField(max_length=6, choices=Ended.choices)
+    admitted_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the limits of its job let it through; empty: it never waited."
+    )
     published_at = models.DateTimeField(
         null=True, blank=True, help_text="When it was first sent to the broker."
     )

@@ -50,11 +50,14 @@ class JobRun(models.Model):
 
     The row is the truth; messages on the broker are only hints to look at it::
 
-        queued -> running -> succeeded | partial | failed | cancelled
-          ^          |
-          |          +-> retrying (until next_attempt_at)   a failure worth another attempt, or a lost worker
-          +--------------+
+        waiting -> queued -> running -> succeeded | partial | failed | cancelled
+                     ^          |
+                     |          +-> retrying (until next_attempt_at)   a failure worth another attempt, or a lost worker
+                     +--------------+
         skipped, missed                                     slots of a schedule that never ran, with the reason
+
+    A run of a job with limits, or of a schedule with policies, begins as `waiting` and says for what: it is not on the
+    broker, no worker can take it, and `jobs.admission` moves it on. A retry of a job with limits passes there again.
 
     `attempt` is the fencing token: a claim adds one, and every write of a running attempt names its own
     number, so a superseded attempt can write neither progress nor outcome. Rows are changed by the
@@ -62,6 +65,7 @@ class JobRun(models.Model):
     """
 
     class Status(models.TextChoices):
+        WAITING = "waiting", "Waiting for its turn"
         QUEUED = "queued", "Queued"
         RUNNING = "running", "Running"
         RETRYING = "retrying", "Waiting to retry"
@@ -74,7 +78,7 @@ class JobRun(models.Model):
 
         @classmethod
         def active(cls) -> list["JobRun.Status"]:
-            return [cls.QUEUED, cls.RUNNING, cls.RETRYING]
+            return [cls.WAITING, cls.QUEUED, cls.RUNNING, cls.RETRYING]
 
         @classmethod
         def terminal(cls) -> list["JobRun.Status"]:
@@ -88,6 +92,14 @@ class JobRun(models.Model):
         def celery_state(self) -> str:
             """The name Celery's tools use for this state (running runs that report progress say PROGRESS)."""
             return _CELERY_STATES[self]
+
+    class WaitingFor(models.TextChoices):
+        """What a waiting run waits for."""
+
+        JITTER = "jitter", "Its moment within the jitter"
+        WINDOW = "window", "The end of a maintenance window"
+        OVERLAP = "overlap", "Another run of its schedule"
+        LIMIT = "limit", "A place within its job's limits"
 
     class Trigger(models.TextChoices):
         SCHEDULE = "schedule", "Schedule"
@@ -144,6 +156,28 @@ class JobRun(models.Model):
     started_at = models.DateTimeField(null=True, blank=True, help_text="When the latest attempt was claimed.")
     finished_at = models.DateTimeField(null=True, blank=True)
 
+    waiting_for = models.CharField(
+        max_length=7, choices=WaitingFor.choices, blank=True, default="", db_default=""
+    )
+    waiting_since = models.DateTimeField(
+        null=True, blank=True, help_text="Since when it waits for that; null when it does not wait."
+    )
+    not_before = models.DateTimeField(
+        null=True, blank=True, help_text="Jitter, window: the moment until which it waits."
+    )
+    admitted_at = models.DateTimeField(
+        null=True, blank=True, help_text="When it was queued after waiting; null when it never waited."
+    )
+    waits = models.JSONField(
+        null=True, blank=True, help_text="Seconds it waited, by what for, once each wait is over."
+    )
+    limit_key = models.CharField(  # noqa: DJ001 - null: its job has no limits
+        max_length=200,
+        null=True,
+        blank=True,
+        help_text="What the limit per key of its job counts it under; null when its job has no limits.",
+    )
+
     worker = models.CharField(max_length=200, blank=True)
     worker_pid = models.PositiveIntegerField(null=True, blank=True)
     lease_expires_at = models.DateTimeField(null=True, blank=True)
@@ -156,6 +190,9 @@ class JobRun(models.Model):
         blank=True,
         related_name="+",
         db_index=False,
+    )
+    cancel_forced = models.BooleanField(
+        default=False, db_default=False, help_text="The cancel gives no grace: the process is killed."
     )
     cancel_acknowledged_at = models.DateTimeField(null=True, blank=True)
 
@@ -197,8 +234,29 @@ class JobRun(models.Model):
             models.Index(fields=["lease_expires_at"], condition=Q(status="running"), name="jobs_run_lease"),
             models.Index(
                 fields=["expires_at"],
-                condition=Q(status="queued", expires_at__isnull=False),
+                condition=Q(status__in=["waiting", "queued"], expires_at__isnull=False),
                 name="jobs_run_expiry",
+            ),
+            # jobs.admission: who waits for what, whom a schedule still has, what counts against a job's limits
+            models.Index(
+                fields=["waiting_for", "job", "priority", "id"],
+                condition=Q(status="waiting"),
+                name="jobs_run_waiting",
+            ),
+            models.Index(
+                fields=["schedule"],
+                condition=Q(schedule__isnull=False, status__in=["waiting", "queued", "running", "retrying"]),
+                name="jobs_run_of_schedule",
+            ),
+            models.Index(
+                fields=["job", "limit_key"],
+                condition=Q(limit_key__isnull=False, status__in=["queued", "running"]),
+                name="jobs_run_limited",
+            ),
+            models.Index(
+                fields=["job", "started_at"],
+                condition=Q(limit_key__isnull=False, started_at__isnull=False),
+                name="jobs_run_rated",
             ),
             # lists and statistics
             models.Index(fields=["job", "-id"], name="jobs_run_by_job"),
@@ -250,6 +308,7 @@ class JobRun(models.Model):
 
 
 _CELERY_STATES = {
+    JobRun.Status.WAITING: "PENDING",
     JobRun.Status.QUEUED: "PENDING",
     JobRun.Status.RUNNING: "STARTED",
     JobRun.Status.RETRYING: "RETRY",

@@ -39,6 +39,16 @@ class SchedulePolicy(models.Model):
         LAST = "last", "Run the latest one"
         ALL = "all", "Run every one"
 
+    class Overlap(models.TextChoices):
+        """What becomes of a slot that comes while an earlier run of the schedule has not ended."""
+
+        SKIP = "skip", "Skip the new one"
+        BUFFER_ONE = "buffer_one", "Let one wait, skip the others"
+        BUFFER_ALL = "buffer_all", "Let them wait in a row"
+        CANCEL_OTHER = "cancel_other", "Ask the earlier one to stop, then run"
+        TERMINATE_OTHER = "terminate_other", "Kill the earlier one, then run"
+        ALLOW_ALL = "allow_all", "Run beside each other"
+
     class Origin(models.TextChoices):
         CODE = "code", "Declared by a job"
         ADMIN = "admin", "Made by a person"
@@ -66,6 +76,41 @@ class SchedulePolicy(models.Model):
         db_default=86_400,
         validators=[MinValueValidator(10), MaxValueValidator(366 * 86_400)],
         help_text="Slots that are later than this are recorded as missed, whatever the choice above.",
+    )
+    # Rows that stock tools make behave as ever; schedules made here get their job's rule.
+    overlap = models.CharField(
+        max_length=15,
+        choices=Overlap.choices,
+        default=Overlap.ALLOW_ALL,
+        db_default=Overlap.ALLOW_ALL,
+        help_text="What to do with a slot that comes while an earlier run has not ended.",
+    )
+    buffer_limit = models.PositiveSmallIntegerField(
+        default=100,
+        db_default=100,
+        validators=[MinValueValidator(1), MaxValueValidator(1000)],
+        help_text="How many runs may wait for an earlier one, at most.",
+    )
+    jitter_seconds = models.PositiveIntegerField(
+        default=0,
+        db_default=0,
+        validators=[MaxValueValidator(86_400)],
+        help_text="Each slot starts up to so many seconds late, always before the next one. 0: on the dot.",
+    )
+    timezone = models.CharField(
+        max_length=64,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Whose days the calendars mean, for schedules without a crontab. Empty: UTC.",
+    )
+    pause_on_failure = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Pause the schedule when a run has failed and is not tried again.",
+    )
+    failures_count_from = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Runs that failed before pause nothing any more."
     )
     deadline_seconds = models.PositiveIntegerField(
         null=True,
@@ -114,6 +159,8 @@ class SchedulePolicy(models.Model):
                 fields=["next_slot_at"], condition=Q(next_slot_at__isnull=False), name="jobs_policy_due"
             ),
             models.Index(fields=["task"], condition=Q(is_stale=True), name="jobs_policy_stale"),
+            # jobs.failures
+            models.Index(fields=["task"], condition=Q(pause_on_failure=True), name="jobs_policy_fragile"),
         ]
 
     def __str__(self) -> str:

@@ -80,6 +80,7 @@ def insert(new: NewRun) -> tuple[JobRun, bool]:
         # Said before it is done: the caller sends it right after commit, and jobs.outbox sends it again when
         # no worker claims it.
         published_at=now,
+        first_published_at=now,
         publish_count=1,
     )
     if new.id is not None:

@@ -181,10 +181,11 @@ def is_known(name: str) -> bool:
 _INSERT = """
 INSERT INTO jobs_jobrun (
     id, job, queue, priority, parameters, args, status, reason, trigger, schedule_id, scheduled_for, attempt,
-    max_attempts, queued_at, published_at, publish_count, expires_at, finished_at, worker, progress, progress_text,
-    error_type, error_message, error_fingerprint, traceback, schedule_version)
+    max_attempts, queued_at, published_at, first_published_at, publish_count, expires_at, finished_at, worker,
+    progress, progress_text, error_type, error_message, error_fingerprint, traceback, schedule_version)
 SELECT id, job, queue, priority, parameters, args, status, reason, 'schedule', schedule_id, scheduled_for, 0,
     max_attempts, %(now)s, CASE WHEN status = 'queued' THEN %(now)s END,
+    CASE WHEN status = 'queued' THEN %(now)s END,
     CASE WHEN status = 'queued' THEN 1 ELSE 0 END, expires_at, CASE WHEN status <> 'queued' THEN %(now)s END,
     '', 0, '', '', '', '', '', schedule_version
 FROM unnest(

@@ -1,7 +1,9 @@
 """The control plane's tables: the run ledger and its logs, schedules with their policies, alerts, heartbeats and the rest."""
 
 from jobs.models.alert import Alert, AlertEvent, AlertRead, AlertWatch
+from jobs.models.attempt import RunAttempt
 from jobs.models.calendar import Calendar, CalendarDays, MaintenanceWindow
+from jobs.models.failure import FailureDecision
 from jobs.models.heartbeat import ProcessHeartbeat
 from jobs.models.limit import JobLimit
 from jobs.models.run import JobRun, RunLog, first_run_id, new_run_id
@@ -16,10 +18,12 @@ __all__ = [
     "AlertWatch",
     "Calendar",
     "CalendarDays",
+    "FailureDecision",
     "JobLimit",
     "JobRun",
     "MaintenanceWindow",
     "ProcessHeartbeat",
+    "RunAttempt",
     "RunLog",
     "RunTally",
     "Schedule",

@@ -151,6 +151,9 @@ class JobRun(models.Model):
         null=True, blank=True, help_text="When it was last sent to the broker."
     )
     publish_count = models.PositiveSmallIntegerField(default=0)
+    first_published_at = models.DateTimeField(
+        null=True, blank=True, help_text="When its present attempt was first sent to the broker."
+    )
     next_attempt_at = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True, help_text="Not started after this moment.")
     started_at = models.DateTimeField(null=True, blank=True, help_text="When the latest attempt was claimed.")
@@ -275,6 +278,12 @@ class JobRun(models.Model):
             ),
             models.Index(fields=["retry_of"], condition=Q(retry_of__isnull=False), name="jobs_run_retry_of"),
             models.Index(fields=["parent"], condition=Q(parent__isnull=False), name="jobs_run_parent"),
+            # jobs.failures: failed runs by cause
+            models.Index(
+                fields=["error_fingerprint", "finished_at"],
+                condition=Q(status="failed"),
+                name="jobs_run_failures",
+            ),
         ]
         permissions = [
             ("run_job", "Can run jobs and retry runs"),

@@ -112,6 +112,24 @@ class SchedulePolicy(models.Model):
     failures_count_from = models.DateTimeField(
         null=True, blank=True, editable=False, help_text="Runs that failed before pause nothing any more."
     )
+    deadline_seconds = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(366 * 86_400)],
+        help_text="A run must have ended this long after its slot. Empty: no deadline.",
+    )
+    keep_days = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(36_525)],
+        help_text="Its runs are forgotten this many days after their end. Empty: as the installation says.",
+    )
+    keep_runs = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(1_000_000)],
+        help_text="Only so many of its latest ended runs are kept. Empty: no limit.",
+    )
     paused_at = models.DateTimeField(null=True, blank=True, editable=False)
     paused_until = models.DateTimeField(null=True, blank=True, help_text="Empty: until somebody resumes it.")
     pause_note = models.CharField(max_length=200, blank=True, db_default="")

@@ -168,6 +168,14 @@ class JobRun(models.Model):
         max_length=40, blank=True, help_text="Equal for errors of the same cause."
     )
     traceback = models.TextField(blank=True)
+    traceparent = models.CharField(
+        max_length=55,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="The trace that the run belongs to (W3C Trace Context), when tracing is on.",
+    )
 
     objects = JobRunQuerySet.as_manager()
 

@@ -8,7 +8,8 @@ from jobs.models.heartbeat import ProcessHeartbeat
 from jobs.models.limit import JobLimit
 from jobs.models.run import JobRun, RunLog, first_run_id, new_run_id
 from jobs.models.schedule import Schedule, SchedulePolicy
-from jobs.models.tally import RunTally
+from jobs.models.tally import RunSummary
+from jobs.models.totals import MetricTotal, RunTally
 from jobs.models.version import ScheduleVersion
 
 __all__ = [
@@ -22,9 +23,11 @@ __all__ = [
     "JobLimit",
     "JobRun",
     "MaintenanceWindow",
+    "MetricTotal",
     "ProcessHeartbeat",
     "RunAttempt",
     "RunLog",
+    "RunSummary",
     "RunTally",
     "Schedule",
     "SchedulePolicy",

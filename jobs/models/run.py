@@ -214,6 +214,14 @@ class JobRun(models.Model):
     is_noted = models.BooleanField(
         default=False, db_default=False, help_text="The alerts have taken note of its failure."
     )
+    traceparent = models.CharField(
+        max_length=55,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="The trace that the run belongs to (W3C Trace Context), when tracing is on.",
+    )
 
     objects = JobRunQuerySet.as_manager()
 

@@ -27,6 +27,7 @@ class NewRun:
     requested_by: AbstractBaseUser | None = None
     schedule_id: int | None = None
     retry_of: JobRun | None = None
+    owner_group_id: int | None = None
     idempotency_key: str | None = None
     expires_at: datetime | None = None
     id: uuid.UUID | None = None
@@ -43,7 +44,7 @@ def run_id_of(task_id: str) -> uuid.UUID:
 _FIELDS = JobRun._meta.concrete_fields
 _INSERT = (
     f"INSERT INTO jobs_jobrun ({', '.join(str(field.column) for field in _FIELDS)}) "  # noqa: S608 - names of our own
-    f"VALUES ({', '.join(['%s'] * len(_FIELDS))})"
+    f"VALUES ({', '.join(['%s'] * len(_FIELDS))}) RETURNING owner_group_id"
 )
 
 
@@ -52,6 +53,7 @@ def _save(run: JobRun) -> None:
     values = [field.get_db_prep_save(field.pre_save(run, add=True), connection) for field in _FIELDS]
     with connection.cursor() as cursor:
         cursor.execute(_INSERT, values)
+        (run.owner_group_id,) = cursor.fetchone()  # a trigger may have inherited it
     run._state.adding = False
     run._state.db = connection.alias
 
@@ -74,6 +76,7 @@ def insert(new: NewRun) -> tuple[JobRun, bool]:
         requested_by_id=new.requested_by.pk if new.requested_by else None,
         schedule_id=new.schedule_id,
         retry_of=new.retry_of,
+        owner_group_id=new.owner_group_id,
         idempotency_key=new.idempotency_key,
         expires_at=new.expires_at,
         queued_at=now,

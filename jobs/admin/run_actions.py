@@ -49,13 +49,17 @@ class RunActions(Base):
         ]
 
     def get_run(self, request: HttpRequest, run_id: Any) -> JobRun:
-        """The run of a page; 404 when it is gone, 403 for those who may not see it."""
+        """The run of a page; 404 when it is gone or another group's, 403 for those who may see none."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         try:
-            return JobRun.objects.select_related(
-                "schedule", "requested_by", "cancel_requested_by", "retry_of", "parent"
-            ).get(pk=run_id)
+            return (
+                JobRun.objects.visible_to(request.user)
+                .select_related(
+                    "schedule", "requested_by", "cancel_requested_by", "retry_of", "parent", "owner_group"
+                )
+                .get(pk=run_id)
+            )
         except (JobRun.DoesNotExist, ValidationError) as error:
             raise Http404("There is no such run.") from error
 

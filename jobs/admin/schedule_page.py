@@ -166,7 +166,7 @@ class SchedulePage:
         schedule, now = self.schedule, timezone.now()
         if schedule is None:
             return {}
-        runs = JobRun.objects.filter(schedule_id=schedule.pk).order_by("-id")
+        runs = JobRun.objects.visible_to(self.request.user).filter(schedule_id=schedule.pk).order_by("-id")
         return {
             "state": state_badge(schedule, now),
             "next_slot": next_slot_of(schedule, now),

@@ -141,7 +141,7 @@ FILLED_IN = {"not_of_task": NOT_OF_TASK.replace(" ", ""), "not_of_policy": NOT_O
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("jobs", "0002_schedule_triggers"),
+        ("jobs", "0003_policies"),
         ("django_celery_beat", "0019_alter_periodictasks_options"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

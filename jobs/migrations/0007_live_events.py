@@ -165,7 +165,7 @@ DROP FUNCTION jobs_tell_of_policies();
 
 
 class Migration(migrations.Migration):
-    dependencies = [("jobs", "0002_schedule_triggers")]
+    dependencies = [("jobs", "0005_alerts")]
 
     operations = [
         migrations.CreateModel(

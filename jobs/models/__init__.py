@@ -2,6 +2,7 @@
 
 from jobs.models.alert import Alert, AlertEvent, AlertRead, AlertWatch
 from jobs.models.attempt import RunAttempt
+from jobs.models.audit import AuditEvent
 from jobs.models.calendar import Calendar, CalendarDays, MaintenanceWindow
 from jobs.models.failure import FailureDecision
 from jobs.models.heartbeat import ProcessHeartbeat
@@ -11,12 +12,14 @@ from jobs.models.schedule import Schedule, SchedulePolicy
 from jobs.models.tally import RunSummary
 from jobs.models.totals import MetricTotal, RunTally
 from jobs.models.version import ScheduleVersion
+from jobs.models.visibility import Visibility, visibility_of
 
 __all__ = [
     "Alert",
     "AlertEvent",
     "AlertRead",
     "AlertWatch",
+    "AuditEvent",
     "Calendar",
     "CalendarDays",
     "FailureDecision",
@@ -32,6 +35,8 @@ __all__ = [
     "Schedule",
     "SchedulePolicy",
     "ScheduleVersion",
+    "Visibility",
     "first_run_id",
     "new_run_id",
+    "visibility_of",
 ]

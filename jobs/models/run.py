@@ -4,12 +4,15 @@ import os
 import time
 import uuid
 from datetime import datetime, timedelta
-from typing import Self
+from typing import Any, Self
 
 from django.conf import settings
+from django.contrib.auth.models import Group
 from django.db import models
 from django.db.models import Q
 from django_celery_beat.models import PeriodicTask
+
+from jobs.models.visibility import visibility_of
 
 
 def new_run_id() -> uuid.UUID:
@@ -31,6 +34,10 @@ def first_run_id(moment: datetime) -> uuid.UUID:
 
 class JobRunQuerySet(models.QuerySet["JobRun"]):
     """Questions about many runs."""
+
+    def visible_to(self, user: Any) -> Self:
+        """Runs that belong to no group or to one of the user's. Every way in starts with this."""
+        return self.filter(visibility_of(user).condition("owner_group"))
 
     def active(self) -> Self:
         """Runs that are waiting, running or waiting for their next attempt."""
@@ -141,6 +148,16 @@ class JobRun(models.Model):
     )
     parent = models.ForeignKey(
         "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="children", db_index=False
+    )
+    owner_group = models.ForeignKey(
+        Group,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+        help_text="Only members see the run. Empty: everybody who may see runs. Inherited, by a database trigger, "
+        "from the run it repeats, the run it is part of, or its schedule.",
     )
     idempotency_key = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001 - unique when given
 
@@ -283,6 +300,11 @@ class JobRun(models.Model):
             models.Index(fields=["status", "-id"], name="jobs_run_by_status"),
             models.Index(
                 fields=["schedule", "-id"], condition=Q(schedule__isnull=False), name="jobs_run_by_schedule"
+            ),
+            models.Index(
+                fields=["owner_group", "-id"],
+                condition=Q(owner_group__isnull=False),
+                name="jobs_run_by_group",
             ),
             models.Index(fields=["retry_of"], condition=Q(retry_of__isnull=False), name="jobs_run_retry_of"),
             models.Index(fields=["parent"], condition=Q(parent__isnull=False), name="jobs_run_parent"),

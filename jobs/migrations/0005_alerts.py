@@ -11,7 +11,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("django_celery_beat", "0019_alter_periodictasks_options"),
-        ("jobs", "0002_schedule_triggers"),
+        ("jobs", "0004_schedule_versions"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

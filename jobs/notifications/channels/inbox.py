@@ -1,0 +1,69 @@
+"""The inbox inside this application: nothing to set up, nothing that can be away."""
+
+from typing import ClassVar
+
+from django.contrib.auth.models import Permission, User
+from django.db.models import Q, QuerySet
+from pydantic import Field
+
+from jobs.models import InboxMessage
+from jobs.notifications.channels.base import Answer, ChannelKind, Envelope, Settings, register
+from jobs.notifications.errors import NotNow
+
+_MAY_READ = "view_inboxmessage"
+
+
+class InboxSettings(Settings):
+    """Whose inboxes; neither users nor groups: everybody who may read one."""
+
+    users: list[str] = Field(default=[], max_length=500, title="Users", description="Usernames.")
+    groups: list[str] = Field(default=[], max_length=100, title="Groups", description="Names of groups.")
+
+
+@register
+class Inbox(ChannelKind[InboxSettings]):
+    """Puts messages into the inbox that each user has here. Without users and groups: of all who may read one."""
+
+    name: ClassVar[str] = "inbox"
+    label: ClassVar[str] = "Inbox"
+    icon: ClassVar[str] = "inbox"
+    parameters: ClassVar[type[Settings]] = InboxSettings
+
+    def address(self, settings: InboxSettings) -> str:
+        return ", ".join([*settings.users, *settings.groups]) or "everybody with an inbox"
+
+    def send(self, envelope: Envelope[InboxSettings]) -> Answer:
+        """Exactly once: a message that a user has from an earlier attempt stays the only one."""
+        message = envelope.message
+        users = list(readers(envelope.settings))
+        if not users:
+            raise NotNow("Nobody is there who may read an inbox.")
+        alert = message.data.get("alert")
+        InboxMessage.objects.bulk_create(
+            [
+                InboxMessage(
+                    user=user,
+                    delivery_id=envelope.id,
+                    alert_id=alert["id"] if isinstance(alert, dict) else None,
+                    title=f"{message.change}: {message.title}"[:300] if message.change else message.title,
+                    text=message.plain(),
+                    severity=message.severity,
+                    link=message.path,
+                    at=message.at,
+                )
+                for user in users
+            ],
+            ignore_conflicts=True,
+        )
+        return Answer(text=f"In the inbox of {len(users)}.")
+
+
+def readers(settings: InboxSettings) -> QuerySet[User]:
+    """The active users whose inboxes are meant."""
+    active = User.objects.filter(is_active=True)
+    if settings.users or settings.groups:
+        chosen = Q(username__in=settings.users) | Q(groups__name__in=settings.groups)
+        return active.filter(chosen).distinct()
+    holders = Permission.objects.filter(content_type__app_label="jobs", codename=_MAY_READ)
+    may_read = Q(is_superuser=True) | Q(user_permissions__in=holders) | Q(groups__permissions__in=holders)
+    return active.filter(may_read).distinct()

@@ -107,7 +107,7 @@ def _may_enter(
     password: str, server: SMTP, session: Session, envelope: Envelope, how: str, given: Any
 ) -> AuthResult:
     is_right = isinstance(given, LoginPassword) and given.password == password.encode()
-    return AuthResult(success=is_right)
+    return AuthResult(success=is_right, handled=False)
 
 
 async def serve(folder: Path, password: str, certificate: str, key: str) -> None:

@@ -15,7 +15,17 @@ from jobs.notifications.channels.base import (
     get_kind,
 )
 
-__all__ = ["Answer", "ChannelKind", "Envelope", "Settings", "all_kinds", "find_kind", "get_kind", "load", "read_settings"]
+__all__ = [
+    "Answer",
+    "ChannelKind",
+    "Envelope",
+    "Settings",
+    "all_kinds",
+    "find_kind",
+    "get_kind",
+    "load",
+    "read_settings",
+]
 
 
 def load() -> None:

@@ -6,9 +6,10 @@ from django.contrib.auth.models import Permission, User
 from django.db.models import Q, QuerySet
 from pydantic import Field
 
-from jobs.models import InboxMessage
+from jobs.models import Alert, InboxMessage
 from jobs.notifications.channels.base import Answer, ChannelKind, Envelope, Settings, register
 from jobs.notifications.errors import NotNow
+from jobs.notifications.message import Message
 
 _MAY_READ = "view_inboxmessage"
 
@@ -38,13 +39,13 @@ class Inbox(ChannelKind[InboxSettings]):
         users = list(readers(envelope.settings))
         if not users:
             raise NotNow("Nobody is there who may read an inbox.")
-        alert = message.data.get("alert")
+        alert_id = _alert_of(message)
         InboxMessage.objects.bulk_create(
             [
                 InboxMessage(
                     user=user,
                     delivery_id=envelope.id,
-                    alert_id=alert["id"] if isinstance(alert, dict) else None,
+                    alert_id=alert_id,
                     title=f"{message.change}: {message.title}"[:300] if message.change else message.title,
                     text=message.plain(),
                     severity=message.severity,
@@ -56,6 +57,13 @@ class Inbox(ChannelKind[InboxSettings]):
             ignore_conflicts=True,
         )
         return Answer(text=f"In the inbox of {len(users)}.")
+
+
+def _alert_of(message: Message) -> int | None:
+    """The alert that the message is about, unless it was deleted meanwhile."""
+    alert = message.data.get("alert")
+    named = Alert.objects.filter(pk=alert["id"]) if isinstance(alert, dict) else Alert.objects.none()
+    return named.values_list("pk", flat=True).first()
 
 
 def readers(settings: InboxSettings) -> QuerySet[User]:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 
 from jobs.alerts.kinds import find_kind, title_of
 from jobs.display import duration
@@ -23,7 +23,7 @@ def of_event(event: AlertEvent, *, change: str | None = None) -> Message:
     return Message(
         type=f"alert.{event.what}",
         title=alert.title,
-        severity=event.severity,  # type: ignore[arg-type]  # checked by the database
+        severity=event.severity,
         at=event.at,
         change=change or event.get_what_display(),
         text=_text_of(event),
@@ -48,14 +48,13 @@ def of_digest(name: str, events: Sequence[AlertEvent], *, at: datetime) -> Messa
         items=tuple(
             Item(
                 title=event.alert.title,
-                severity=event.severity,  # type: ignore[arg-type]  # checked by the database
+                severity=event.severity,
                 change=event.get_what_display(),
                 at=event.at,
                 path=path_of(event.alert),
             )
             for event in newest[:LISTED]
         ),
-        path=reverse("admin:jobs_alert_changelist"),
         data={
             "events": [
                 {"alert": _as_data(event.alert), "event": _event_as_data(event)} for event in newest[:LISTED]
@@ -80,7 +79,10 @@ def of_test(channel: NotificationChannel, *, by: str, at: datetime) -> Message:
 
 def path_of(alert: Alert) -> str:
     """The alert's page."""
-    return reverse("admin:jobs_alert_change", args=[alert.pk])
+    try:
+        return reverse("admin:jobs_alert_change", args=[alert.pk])
+    except NoReverseMatch:
+        return alert.link
 
 
 def _text_of(event: AlertEvent) -> str:

@@ -55,7 +55,7 @@ class Courier(threading.Thread):
             except Error as error:
                 logger.warning("Notifications wait for the database: %s", error)
                 connection.close()
-            except Exception:  # noqa: BLE001 - the thread outlives a bug, which is logged with its traceback
+            except Exception:
                 logger.exception("A round of notifications broke.")
             self._look.wait(EVERY)
         connection.close()
@@ -89,7 +89,7 @@ class Courier(threading.Thread):
             sending.carry(claim)
         except Error as error:  # the lease will run out, and the delivery is made again
             logger.warning("What came of delivery %s could not be written down: %s", claim.delivery.pk, error)
-        except Exception:  # noqa: BLE001 - as above, but it is a bug
+        except Exception:
             logger.exception("Delivery %s broke.", claim.delivery.pk)
         finally:
             connection.close()

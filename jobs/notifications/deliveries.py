@@ -133,7 +133,8 @@ def claim(limit: int, *, now: datetime) -> list[Claim]:
     lease_until = now + timedelta(seconds=settings.NOTIFICATIONS_LEASE_SECONDS)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_CLAIMING])
-        if not cursor.fetchone()[0]:  # type: ignore[index]  # it always gives a row
+        (is_ours,) = cursor.fetchone() or (False,)
+        if not is_ours:
             return []
         cursor.execute(_CLAIM, {"now": now, "limit": limit, "lease_until": lease_until})
         ids = [row[0] for row in cursor.fetchall()]

@@ -50,7 +50,7 @@ def _route_next(rules: Sequence[NotificationRule], now: datetime) -> bool:
                 route(event, rules, now=now)
         except (OperationalError, InterfaceError):
             raise
-        except Exception:  # noqa: BLE001 - one event that cannot be told must not keep back all others
+        except Exception:
             logger.exception("Event %s of alert %s cannot be told.", event.pk, event.alert_id)
         AlertEvent.objects.filter(pk=event.pk).update(notified_at=now)
         return True
@@ -86,7 +86,9 @@ def route(event: AlertEvent, rules: Sequence[NotificationRule], *, now: datetime
     if event.what == What.RESOLVED:
         _tell_recovery(event, now)
     if event.what in CALLS_TO_ACT:
-        _plan_escalation(event, [verdict.rule for verdict in matching.verdicts(rules, occasion) if verdict.matches])
+        _plan_escalation(
+            event, [verdict.rule for verdict in matching.verdicts(rules, occasion) if verdict.matches]
+        )
 
 
 def key_of(event: AlertEvent) -> str:

@@ -68,7 +68,7 @@ def _attempt(delivery: Delivery) -> Answer | NotSent:
         return ChannelRefused(str(error))
     except Error as error:
         return NotNow(f"The database does not answer: {error}")
-    except Exception as error:  # noqa: BLE001 - kinds are plug-ins: a bug in one must not stop the others
+    except Exception as error:
         logger.exception("The channel %s (%s) broke on delivery %s.", channel.pk, channel.kind, delivery.pk)
         return NotNow(f"The channel broke: {type(error).__name__}. The log of this process tells more.")
 

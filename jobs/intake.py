@@ -9,6 +9,7 @@ from typing import Any
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
+from psycopg.types.json import Jsonb
 
 from jobs.models import JobRun
 
@@ -41,17 +42,39 @@ def run_id_of(task_id: str) -> uuid.UUID:
 
 
 _FIELDS = JobRun._meta.concrete_fields
+# What a run has that must wait for a place within the limits of its job (see `jobs.admission`).
+_WHEN_LIMITED = {
+    "status": "'waiting'",
+    "waiting_for": "'limit'",
+    "waiting_since": "clock_timestamp()",
+    "limit_key": "jobs_limit_key(%s::jsonb, l.key_by)",
+    "published_at": "NULL",
+    "publish_count": "0",
+}
+_COLUMNS = [str(field.column) for field in _FIELDS]
+_VALUES = [
+    f"CASE WHEN l.id IS NULL THEN %s ELSE {_WHEN_LIMITED[name]} END" if name in _WHEN_LIMITED else "%s"
+    for name in _COLUMNS
+]
 _INSERT = (
-    f"INSERT INTO jobs_jobrun ({', '.join(str(field.column) for field in _FIELDS)}) "  # noqa: S608 - names of our own
-    f"VALUES ({', '.join(['%s'] * len(_FIELDS))})"
+    f"INSERT INTO jobs_jobrun ({', '.join(_COLUMNS)}) "  # noqa: S608 - names of our own
+    f"SELECT {', '.join(_VALUES)} FROM (VALUES (%s)) AS new(job) LEFT JOIN jobs_joblimit l ON l.job = new.job "
+    "RETURNING status, waiting_for, limit_key"
 )
 
 
 def _save(run: JobRun) -> None:
     """What `run.save(force_insert=True)` does, for half of its cost: the statement is always the same."""
-    values = [field.get_db_prep_save(field.pre_save(run, add=True), connection) for field in _FIELDS]
+    values = []
+    for field in _FIELDS:
+        values.append(field.get_db_prep_save(field.pre_save(run, add=True), connection))
+        if field.column == "limit_key":
+            values.append(Jsonb(run.parameters))
     with connection.cursor() as cursor:
-        cursor.execute(_INSERT, values)
+        cursor.execute(_INSERT, [*values, run.job])
+        run.status, run.waiting_for, run.limit_key = cursor.fetchone()
+    if run.status == JobRun.Status.WAITING:
+        run.published_at, run.publish_count = None, 0
     run._state.adding = False
     run._state.db = connection.alias
 

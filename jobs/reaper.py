@@ -20,7 +20,11 @@ Status = JobRun.Status
 _BATCH = 100
 
 _PROMOTE = """
-UPDATE jobs_jobrun SET status = 'queued', next_attempt_at = NULL, published_at = NULL, publish_count = 0
+UPDATE jobs_jobrun
+SET status = CASE WHEN limit_key IS NULL THEN 'queued' ELSE 'waiting' END,
+    waiting_for = CASE WHEN limit_key IS NULL THEN '' ELSE 'limit' END,
+    waiting_since = CASE WHEN limit_key IS NULL THEN NULL ELSE clock_timestamp() END,
+    next_attempt_at = NULL, published_at = NULL, publish_count = 0
 WHERE status = 'retrying' AND next_attempt_at <= clock_timestamp()
 """
 
@@ -32,7 +36,7 @@ WHERE id = %s AND attempt = %s AND status = 'running'
 
 
 def promote_retries() -> int:
-    """Queue the runs whose next attempt is due."""
+    """Queue the runs whose next attempt is due; those of jobs with limits wait for a place again."""
     with connection.cursor() as cursor:
         cursor.execute(_PROMOTE)
         return int(cursor.rowcount)

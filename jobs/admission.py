@@ -32,6 +32,7 @@ SET status = CASE WHEN go.is_limited THEN 'waiting' ELSE 'queued' END,
         + extract(epoch FROM clock_timestamp() - r.waiting_since)::numeric, 3)),
     admitted_at = CASE WHEN go.is_limited THEN r.admitted_at ELSE clock_timestamp() END,
     published_at = CASE WHEN go.is_limited THEN NULL ELSE clock_timestamp() END,
+    first_published_at = CASE WHEN go.is_limited THEN NULL ELSE clock_timestamp() END,
     publish_count = CASE WHEN go.is_limited THEN 0 ELSE 1 END,
     not_before = NULL, reason = ''
 FROM (

@@ -8,10 +8,12 @@ from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import IntegrityError, connection, transaction
+from django.db.models import Model
 from django.utils import timezone
 from psycopg.types.json import Jsonb
 
-from jobs.models import JobRun
+from jobs import audit
+from jobs.models import AuditEvent, JobRun
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +30,7 @@ class NewRun:
     requested_by: AbstractBaseUser | None = None
     schedule_id: int | None = None
     retry_of: JobRun | None = None
+    owner_group_id: int | None = None
     idempotency_key: str | None = None
     expires_at: datetime | None = None
     id: uuid.UUID | None = None
@@ -49,6 +52,7 @@ _WHEN_LIMITED = {
     "waiting_since": "clock_timestamp()",
     "limit_key": "jobs_limit_key(%s::jsonb, l.key_by)",
     "published_at": "NULL",
+    "first_published_at": "NULL",
     "publish_count": "0",
 }
 _COLUMNS = [str(field.column) for field in _FIELDS]
@@ -59,24 +63,49 @@ _VALUES = [
 _INSERT = (
     f"INSERT INTO jobs_jobrun ({', '.join(_COLUMNS)}) "  # noqa: S608 - names of our own
     f"SELECT {', '.join(_VALUES)} FROM (VALUES (%s)) AS new(job) LEFT JOIN jobs_joblimit l ON l.job = new.job "
-    "RETURNING status, waiting_for, limit_key"
+    "RETURNING status, waiting_for, limit_key, owner_group_id"
 )
 
 
-def _save(run: JobRun) -> None:
+#: Who asks for a run is told in the audit trail by the same statement: none without the other, and one round trip.
+_EVENT_FIELDS = [
+    field for field in AuditEvent._meta.concrete_fields if field.name not in ("id", "at", "owner_group_id")
+]
+_INSERT_AND_TELL = (
+    f"WITH run AS ({_INSERT}), told AS ("  # noqa: S608 - names of our own
+    f"INSERT INTO jobs_auditevent ({', '.join(str(field.column) for field in _EVENT_FIELDS)}, owner_group_id) "
+    f"SELECT {', '.join(['%s'] * len(_EVENT_FIELDS))}, owner_group_id FROM run"
+    ") SELECT status, waiting_for, limit_key, owner_group_id FROM run"
+)
+
+
+def _save(run: JobRun, by: AbstractBaseUser | None) -> None:
     """What `run.save(force_insert=True)` does, for half of its cost: the statement is always the same."""
-    values = []
-    for field in _FIELDS:
-        values.append(field.get_db_prep_save(field.pre_save(run, add=True), connection))
-        if field.column == "limit_key":
-            values.append(Jsonb(run.parameters))
+    statement, values = _INSERT, _run_values(run)
+    if by is not None:
+        asked = f"Asked for a run: {run.get_trigger_display()}."
+        event = audit.event(AuditEvent.Action.CONTROLLED, by=by, thing=run, message=asked)
+        statement, values = _INSERT_AND_TELL, values + _values(event, _EVENT_FIELDS)
     with connection.cursor() as cursor:
-        cursor.execute(_INSERT, [*values, run.job])
-        run.status, run.waiting_for, run.limit_key = cursor.fetchone()
+        cursor.execute(statement, values)
+        # A trigger may have inherited the group.
+        run.status, run.waiting_for, run.limit_key, run.owner_group_id = cursor.fetchone()
     if run.status == JobRun.Status.WAITING:
-        run.published_at, run.publish_count = None, 0
+        run.published_at, run.first_published_at, run.publish_count = None, None, 0
     run._state.adding = False
     run._state.db = connection.alias
+
+
+def _run_values(run: JobRun) -> list[Any]:
+    """The values of the columns, and in between and at the end what the limits are looked up by."""
+    values = []
+    for column, value in zip(_COLUMNS, _values(run, _FIELDS), strict=True):
+        values += [value, Jsonb(run.parameters)] if column == "limit_key" else [value]
+    return [*values, run.job]
+
+
+def _values(row: Model, fields: Sequence[Any]) -> list[Any]:
+    return [field.get_db_prep_save(field.pre_save(row, add=True), connection) for field in fields]
 
 
 def insert(new: NewRun) -> tuple[JobRun, bool]:
@@ -97,22 +126,24 @@ def insert(new: NewRun) -> tuple[JobRun, bool]:
         requested_by_id=new.requested_by.pk if new.requested_by else None,
         schedule_id=new.schedule_id,
         retry_of=new.retry_of,
+        owner_group_id=new.owner_group_id,
         idempotency_key=new.idempotency_key,
         expires_at=new.expires_at,
         queued_at=now,
         # Said before it is done: the caller sends it right after commit, and jobs.outbox sends it again when
         # no worker claims it.
         published_at=now,
+        first_published_at=now,
         publish_count=1,
     )
     if new.id is not None:
         run.id = new.id
     if new.idempotency_key is None:
-        _save(run)
+        _save(run, new.requested_by)
         return run, True
     try:
         with transaction.atomic():
-            _save(run)
+            _save(run, new.requested_by)
     except IntegrityError:  # the same key, at the same time
         return JobRun.objects.get(job=new.job, idempotency_key=new.idempotency_key), False
     return run, True

@@ -23,15 +23,9 @@ _PROMOTE = """
 UPDATE jobs_jobrun
 SET status = CASE WHEN limit_key IS NULL THEN 'queued' ELSE 'waiting' END,
     waiting_for = CASE WHEN limit_key IS NULL THEN '' ELSE 'limit' END,
-    waiting_since = CASE WHEN limit_key IS NULL THEN NULL ELSE clock_timestamp() END,
-    next_attempt_at = NULL, published_at = NULL, publish_count = 0
+    waiting_since = CASE WHEN limit_key IS NOT NULL THEN clock_timestamp() END,
+    next_attempt_at = NULL, published_at = NULL, first_published_at = NULL, publish_count = 0
 WHERE status = 'retrying' AND next_attempt_at <= clock_timestamp()
-"""
-
-_REQUEUE = """
-UPDATE jobs_jobrun
-SET status = 'queued', published_at = NULL, publish_count = 0, lease_expires_at = NULL
-WHERE id = %s AND attempt = %s AND status = 'running'
 """
 
 
@@ -112,8 +106,7 @@ def _recover(run: JobRun, reason: str) -> None:
             f"Attempt {run.attempt} of {run.max_attempts} lost. {reason} Queued again.",
             level=RunLog.Level.WARNING,
         )
-        with connection.cursor() as cursor:
-            cursor.execute(_REQUEUE, [run.id, run.attempt])
+        ledger.requeue_lost(run, reason)
 
 
 def _end(run: JobRun, status: JobRun.Status, reason: str, error_type: str) -> None:
@@ -123,6 +116,5 @@ def _end(run: JobRun, status: JobRun.Status, reason: str, error_type: str) -> No
         reason=reason,
         error_type=error_type,
         error_message=reason if error_type else "",
-        error_fingerprint=error_type.rpartition(".")[2][:40],
     )
     ledger.finish(run.id, run.attempt, outcome)

@@ -195,26 +195,27 @@ def _outcome(
 _INSERT = """
 INSERT INTO jobs_jobrun (
     id, job, queue, priority, parameters, args, status, reason, trigger, schedule_id, scheduled_for, attempt,
-    max_attempts, queued_at, published_at, publish_count, expires_at, finished_at, waiting_for, waiting_since,
-    not_before, limit_key, worker, progress, progress_text, error_type, error_message, error_fingerprint, traceback)
+    max_attempts, queued_at, published_at, first_published_at, publish_count, expires_at, finished_at, waiting_for,
+    waiting_since, not_before, limit_key, worker, progress, progress_text, error_type, error_message,
+    error_fingerprint, traceback, schedule_version)
 SELECT slot.id, slot.job, slot.queue, slot.priority, slot.parameters, slot.args,
     CASE WHEN is_limited THEN 'waiting' ELSE status END, reason, 'schedule', schedule_id, scheduled_for, 0,
-    max_attempts, %(now)s, CASE WHEN status = 'queued' AND NOT is_limited THEN %(now)s END,
-    CASE WHEN status = 'queued' AND NOT is_limited THEN 1 ELSE 0 END, expires_at,
+    max_attempts, %(now)s, sent_at, sent_at, CASE WHEN sent_at IS NULL THEN 0 ELSE 1 END, expires_at,
     CASE WHEN status NOT IN ('queued', 'waiting') THEN %(now)s END,
     CASE WHEN is_limited THEN 'limit' ELSE waiting_for END,
     CASE WHEN is_limited OR status = 'waiting' THEN %(now)s END, not_before,
     CASE WHEN is_limited THEN jobs_limit_key(slot.parameters, l.key_by) END,
-    '', 0, '', '', '', '', ''
+    '', 0, '', '', '', '', '', schedule_version
 FROM unnest(
     %(id)s::uuid[], %(job)s::text[], %(queue)s::text[], %(priority)s::int[], %(parameters)s::jsonb[],
     %(args)s::jsonb[], %(status)s::text[], %(reason)s::text[], %(schedule_id)s::int[],
     %(scheduled_for)s::timestamptz[], %(max_attempts)s::int[], %(expires_at)s::timestamptz[],
-    %(waiting_for)s::text[], %(not_before)s::timestamptz[]
+    %(waiting_for)s::text[], %(not_before)s::timestamptz[], %(schedule_version)s::int[]
 ) AS slot(id, job, queue, priority, parameters, args, status, reason, schedule_id, scheduled_for, max_attempts,
-          expires_at, waiting_for, not_before)
+          expires_at, waiting_for, not_before, schedule_version)
 LEFT JOIN jobs_joblimit l ON l.job = slot.job
 CROSS JOIN LATERAL (SELECT status = 'queued' AND l.id IS NOT NULL AS is_limited) AS standing
+CROSS JOIN LATERAL (SELECT CASE WHEN status = 'queued' AND NOT is_limited THEN %(now)s::timestamptz END AS sent_at) AS sending
 ON CONFLICT (schedule_id, scheduled_for) WHERE scheduled_for IS NOT NULL DO NOTHING
 RETURNING id, status
 """
@@ -286,6 +287,7 @@ def _row(slot: Slot) -> dict[str, Any]:
         "expires_at": slot.at + timedelta(seconds=task.expire_seconds) if task.expire_seconds else None,
         "waiting_for": slot.waiting_for,
         "not_before": slot.not_before,
+        "schedule_version": task.policy.version,
     }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.db import connection, transaction
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
-from jobs import limits
+from jobs import limits, versions
 from jobs.definitions import AnyJob, Cron, Every, all_jobs, find_job
 from jobs.models import SchedulePolicy
 from jobs.timing import parse_cron
@@ -86,6 +86,7 @@ def _create(job: AnyJob, schedule: Cron | Every) -> None:
     SchedulePolicy.objects.filter(task=task).update(
         origin=SchedulePolicy.Origin.CODE, declared=_declared(job), overlap=job.overlap
     )
+    versions.record(task, by=None, note="Declared by its job.")
 
 
 def _apply(policy: SchedulePolicy, job: AnyJob, schedule: Cron | Every) -> None:
@@ -94,6 +95,7 @@ def _apply(policy: SchedulePolicy, job: AnyJob, schedule: Cron | Every) -> None:
         setattr(task, name, value)
     task.save()
     SchedulePolicy.objects.filter(task=task).update(declared=_declared(job), overlap=job.overlap)
+    versions.record(task, by=None, note="Follows what its job declares now.")
 
 
 def _timing(schedule: Cron | Every) -> dict[str, Any]:

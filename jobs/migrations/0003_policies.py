@@ -450,18 +450,6 @@ class Migration(migrations.Migration):
                 condition=models.Q(("pause_on_failure", True)), fields=["task"], name="jobs_policy_fragile"
             ),
         ),
-        migrations.AddConstraint(
-            model_name="schedulepolicy",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    (
-                        "overlap__in",
-                        ["skip", "buffer_one", "buffer_all", "cancel_other", "terminate_other", "allow_all"],
-                    )
-                ),
-                name="jobs_policy_known_overlap",
-            ),
-        ),
         migrations.AddField(
             model_name="calendar",
             name="schedules",

@@ -165,11 +165,11 @@ DROP FUNCTION jobs_tell_of_policies();
 
 
 class Migration(migrations.Migration):
-    dependencies = [("jobs", "0002_schedule_triggers")]
+    dependencies = [("jobs", "0005_alerts")]
 
     operations = [
         migrations.CreateModel(
-            name="RunTally",
+            name="RunSummary",
             fields=[
                 ("begins_at", models.DateTimeField(primary_key=True, serialize=False)),
                 ("succeeded", models.PositiveIntegerField(default=0)),
@@ -192,7 +192,7 @@ class Migration(migrations.Migration):
                 ),
                 ("counted_at", models.DateTimeField()),
             ],
-            options={"verbose_name": "tally of runs", "verbose_name_plural": "tallies of runs"},
+            options={"verbose_name": "summary of runs", "verbose_name_plural": "summaries of runs"},
         ),
         migrations.RunSQL(CREATE_TABLES, DROP_TABLES),
         migrations.RunSQL(CREATE_RUN_TRIGGERS, DROP_RUN_TRIGGERS),

@@ -4,7 +4,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 
-class RunTally(models.Model):
+class RunSummary(models.Model):
     """The runs that were asked for in one span of ten minutes, counted by how they ended.
 
     Written by `jobs.tallies` from the ledger alone, again as long as some of them are not over; it can be deleted
@@ -26,8 +26,8 @@ class RunTally(models.Model):
     counted_at = models.DateTimeField()
 
     class Meta:
-        verbose_name = "tally of runs"
-        verbose_name_plural = "tallies of runs"
+        verbose_name = "summary of runs"
+        verbose_name_plural = "summaries of runs"
 
     def __str__(self) -> str:
         return f"{self.begins_at:%Y-%m-%d %H:%M}"

@@ -1,19 +1,21 @@
 """`events/`: server-sent events. The live process answers them (`jobs.api.stream`); here are the rules for who may ask."""
 
+import uuid
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import status
-from rest_framework.exceptions import APIException, PermissionDenied
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from jobs import ledger
+from jobs.api.answers import seen_run
+from jobs.errors import NotFound
 from jobs.live.address import stream_url
 from jobs.live.log import Cursor
 from jobs.live.wishes import PERMISSIONS, Wish, cursor_of, wish_of
@@ -29,10 +31,8 @@ answers. An event may come twice after that. A comment comes every 15 seconds. C
 """
 
 
-class NoLiveProcess(APIException):
-    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
-    default_detail = "Events come from the live process, which is not set up here (LIVE_URL or LIVE_PORT)."
-    default_code = "unavailable"
+class NoLiveProcess(NotFound):
+    """Events come from the live process, and none is set up here (LIVE_URL or LIVE_PORT)."""
 
 
 class EventsView(APIView):
@@ -45,9 +45,13 @@ class EventsView(APIView):
         description=f"Follow what happens, as server-sent events.\n{_FORMAT}",
         parameters=[
             OpenApiParameter("kinds", str, description=f"Comma-separated, of: {', '.join(PERMISSIONS)}."),
-            OpenApiParameter("run", str, description="Only this run and its log lines, beside other kinds asked for."),
+            OpenApiParameter(
+                "run", str, description="Only this run and its log lines, beside other kinds asked for."
+            ),
             OpenApiParameter("last_event_id", str, description="Like the header, which goes before it."),
-            OpenApiParameter("Last-Event-ID", str, OpenApiParameter.HEADER, description="Go on after that event."),
+            OpenApiParameter(
+                "Last-Event-ID", str, OpenApiParameter.HEADER, description="Go on after that event."
+            ),
         ],
         responses={
             (200, "text/event-stream"): OpenApiResponse(str, description="A stream without end."),
@@ -81,5 +85,5 @@ def admission(request: Request) -> tuple[Wish, Cursor | None]:
         raise PermissionDenied("You may see none of these events.")
     after = cursor_of(query, request.headers.get("Last-Event-ID", ""))
     if wish.run:
-        ledger.get(wish.run)
+        seen_run(request, uuid.UUID(wish.run))
     return wish, after

@@ -223,7 +223,7 @@ def _problem(status: int, code: str, message: str) -> Plain:
 def _start(status: int, headers: Mapping[str, str]) -> dict[str, Any]:
     encoded = [
         (name.lower().encode("latin-1"), value.encode("latin-1"))
-        for name, value in (headers | {"X-Content-Type-Options": "nosniff"}).items()
+        for name, value in {**headers, "X-Content-Type-Options": "nosniff"}.items()
     ]
     return {"type": "http.response.start", "status": status, "headers": encoded}
 

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from django.db import Error, connection, transaction
 
@@ -29,7 +30,11 @@ PATIENCE = 1.0
 MOST_WAITING = 512 * 1024
 
 
-@dataclass
+#: A moment that no log remembers.
+_LOST = Cursor("00000000", datetime.fromtimestamp(0, UTC), "1:1:")
+
+
+@dataclass(eq=False)
 class Subscription:
     """One stream's end: what it wants, and what waits to be sent to it."""
 
@@ -125,8 +130,18 @@ class Feed:
                 logger.warning("Live events wait for the database: %s", error)
                 self._joining[:0] = joining
                 await asyncio.sleep(PATIENCE)
+            except Exception:  # a dead reader would leave every stream silent
+                logger.exception("Reading the event log failed; it goes on.")
+                self._start_anew(joining)
+                await asyncio.sleep(PATIENCE)
             else:
                 self._hand_out(found, joining)
+
+    def _start_anew(self, joining: Sequence[tuple[Subscription, Cursor | None]]) -> None:
+        """Skip what could not be read: every reader is told to look at everything anew."""
+        self._joining[:0] = [(one, _LOST) for one in (*self._listening, *(one for one, _ in joining))]
+        self._listening.clear()
+        self._cursor = None
 
     async def _until_due(self) -> None:
         """Wait for the next look, and without any stream for the first to join."""
@@ -195,7 +210,7 @@ class Feed:
                 continue
             for subscription in wanting:
                 wish = subscription.wish
-                if chunk := b"".join(one.text for one in messages if wish.includes(one.kind, None)):
+                if chunk := b"".join(one.text for one in messages if one.is_for(wish)):
                     subscription.put(chunk)
 
 
@@ -203,7 +218,7 @@ def _chunk(messages: Sequence[Message] | None, wish: Wish, cursor: Cursor) -> by
     """The messages that the wish includes, the last one with the id; none: the log is broken, and that is said."""
     if messages is None:
         return _frame("reset", '{"reason":"Events were missed: look at everything anew."}', cursor)
-    wanted = [one.text for one in messages if wish.includes(one.kind, one.run)]
+    wanted = [one.text for one in messages if one.is_for(wish)]
     if not wanted:
         return b""
     if sum(map(len, wanted)) > MOST_WAITING / 2:

@@ -43,7 +43,9 @@ class Watch:
                 "slots": sum(worker.info.get("concurrency") or 0 for worker in workers),
                 "schedulers": len(beats),
                 "lag_seconds": min(lags) if lags else None,
-                "tick_seconds": max((float(beat.info.get("tick_seconds", 0)) for beat in beats), default=None),
+                "tick_seconds": max(
+                    (float(beat.info.get("tick_seconds", 0)) for beat in beats), default=None
+                ),
                 "queues": [
                     {
                         "name": queue.name,

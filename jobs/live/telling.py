@@ -17,6 +17,7 @@ from jobs.models import JobRun, RunLog, Schedule
 
 #: Typical durations of a job are looked up again after so many seconds.
 _TYPICAL_FOR = 60.0
+_ABOUT_RUNS = ("run", "log")
 _LEVELS = {level.value: level.label for level in RunLog.Level}
 
 
@@ -27,13 +28,20 @@ class Message:
     kind: str
     #: The run that it is about, if about one.
     run: str | None
+    #: The group whose members alone may see it, if there is one.
+    owner_group: int | None
     text: bytes
 
+    def is_for(self, wish: Wish) -> bool:
+        return wish.includes(self.kind, self.run, self.owner_group)
 
-def message(kind: str, data: dict[str, Any], *, run: str | None = None) -> Message:
+
+def message(
+    kind: str, data: dict[str, Any], *, run: str | None = None, owner_group: int | None = None
+) -> Message:
     """A message of that kind with the data as JSON, which has no line breaks."""
     body = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    return Message(kind, run, f"event: {kind}\ndata: {body}\n\n".encode())
+    return Message(kind, run, owner_group, f"event: {kind}\ndata: {body}\n\n".encode())
 
 
 class Teller:
@@ -43,44 +51,38 @@ class Teller:
         self._typical: dict[str, tuple[float, history.Durations | None]] = {}
 
     def tell(self, events: Sequence[Event], wishes: Iterable[Wish]) -> list[Message]:
-        """The messages that at least one of the wishes includes, in order."""
+        """The messages that at least one of the wishes may include, in order."""
         wanted = set(wishes)
+        kinds = frozenset().union(*(wish.kinds for wish in wanted))
+        watched = None if any(wish.run is None for wish in wanted) else {wish.run for wish in wanted}
         chosen = [
-            (event, run)
+            event
             for event in events
-            for run in [event.subject if event.kind in ("run", "log") else None]
-            if any(wish.includes(event.kind, run) for wish in wanted)
+            if event.kind in kinds
+            and (watched is None or event.kind not in _ABOUT_RUNS or event.subject in watched)
         ]
-        lines = _lines(event for event, _ in chosen if event.kind == "log")
-        schedules = _schedules(event for event, _ in chosen if event.kind == "schedule")
-        self._look_up_durations({event.data["job"] for event, _ in chosen if event.kind == "run"})
-        now = timezone.now()
-        return [
-            message(event.kind, data, run=run)
-            for event, run in chosen
-            for data in self._data(event, now, lines, schedules)
-        ]
+        found = _look_up(chosen)
+        self._look_up_durations({event.data["job"] for event in chosen if event.kind == "run"})
+        return [one for event in chosen for one in self._messages(event, found)]
 
-    def _data(
-        self,
-        event: Event,
-        now: datetime,
-        lines: dict[int, RunLog],
-        schedules: dict[int, Schedule],
-    ) -> list[dict[str, Any]]:
-        at = event.at.isoformat()
+    def _messages(self, event: Event, found: "_Found") -> list[Message]:
+        head = {"id": event.subject, "at": event.at.isoformat()}
         match event.kind:
             case "run":
-                return [{"id": event.subject, "at": at} | event.data | self._beside(event, now)]
+                data = head | event.data | self._beside(event, found.now)
+                group = data.pop("owner_group_id")
+                return [message("run", data, run=event.subject, owner_group=group)]
             case "log":
-                found = [lines[number] for number in event.data["lines"] if number in lines]
-                return [{"run": event.subject, "at": at, "lines": [_line(line) for line in found]}]
+                lines = [found.lines[number] for number in event.data["lines"] if number in found.lines]
+                data = {"run": event.subject, "at": head["at"], "lines": [_line(line) for line in lines]}
+                group = found.groups.get(event.subject)
+                return [message("log", data, run=event.subject, owner_group=group)] if lines else []
             case "worker":
-                return [{"name": event.subject, "at": at} | event.data]
+                return [message("worker", {"name": event.subject, "at": head["at"]} | event.data)]
             case "schedule":
-                return [_schedule(number, schedules.get(number)) for number in event.data["ids"]]
-            case _:
-                return [{"id": event.subject, "at": at} | event.data]
+                return [_schedule(number, found.schedules.get(number)) for number in event.data["ids"]]
+            case kind:
+                return [message(kind, head | {"id": int(event.subject)} | event.data)]
 
     def _beside(self, event: Event, now: datetime) -> dict[str, Any]:
         """What the row of a run does not say: the job's title, and how long it will still take."""
@@ -107,9 +109,28 @@ class Teller:
             self._typical |= {job: (now + _TYPICAL_FOR, found.get(job)) for job in due}
 
 
-def _lines(events: Iterable[Event]) -> dict[int, RunLog]:
-    numbers = [number for event in events for number in event.data["lines"]]
-    return RunLog.objects.in_bulk(numbers) if numbers else {}
+@dataclass(frozen=True)
+class _Found:
+    """What events only point to."""
+
+    now: datetime
+    lines: dict[int, RunLog]
+    #: The owner group of each run that lines belong to.
+    groups: dict[str, int | None]
+    schedules: dict[int, Schedule]
+
+
+def _look_up(events: Sequence[Event]) -> _Found:
+    logs = [event for event in events if event.kind == "log"]
+    lines = [number for event in logs for number in event.data["lines"]]
+    schedules = {number for event in events if event.kind == "schedule" for number in event.data["ids"]}
+    owners = JobRun.objects.filter(pk__in={event.subject for event in logs}).values_list("pk", "owner_group")
+    return _Found(
+        now=timezone.now(),
+        lines=RunLog.objects.in_bulk(lines) if lines else {},
+        groups={str(pk): group for pk, group in owners} if lines else {},
+        schedules=Schedule.objects.select_related("policy").in_bulk(schedules) if schedules else {},
+    )
 
 
 def _line(line: RunLog) -> dict[str, Any]:
@@ -121,20 +142,16 @@ def _line(line: RunLog) -> dict[str, Any]:
     }
 
 
-def _schedules(events: Iterable[Event]) -> dict[int, Schedule]:
-    numbers = {number for event in events for number in event.data["ids"]}
-    return Schedule.objects.select_related("policy").in_bulk(numbers) if numbers else {}
-
-
-def _schedule(number: int, schedule: Schedule | None) -> dict[str, Any]:
+def _schedule(number: int, schedule: Schedule | None) -> Message:
     if schedule is None:
-        return {"id": number, "is_deleted": True}
-    next_slot_at = schedule.policy.next_slot_at
-    return {
+        return message("schedule", {"id": number, "is_deleted": True})
+    policy = schedule.policy
+    data = {
         "id": number,
         "name": schedule.name,
         "job": schedule.task,
         "enabled": schedule.enabled,
-        "is_paused": schedule.policy.is_paused(timezone.now()),
-        "next_slot_at": next_slot_at.isoformat() if next_slot_at else None,
+        "is_paused": policy.is_paused(timezone.now()),
+        "next_slot_at": policy.next_slot_at.isoformat() if policy.next_slot_at else None,
     }
+    return message("schedule", data, owner_group=policy.owner_group_id)

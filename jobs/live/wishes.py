@@ -2,11 +2,12 @@
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from jobs.errors import InvalidInput
 from jobs.live.log import Cursor
+from jobs.models import Visibility, visibility_of
 
 #: Each kind with the permission to see it. `system` are the figures of queues, workers and schedulers, every few seconds.
 PERMISSIONS = {
@@ -22,14 +23,16 @@ _PARAMETERS = ("kinds", "run", "last_event_id")
 
 @dataclass(frozen=True)
 class Wish:
-    """Events of these kinds; with a run, of runs and log lines only that one's."""
+    """Events of these kinds; with a run, of runs and log lines only that one's. Never what belongs to other groups."""
 
     kinds: frozenset[str]
     run: str | None = None
+    seen: Visibility = field(default_factory=Visibility)
 
-    def includes(self, kind: str, run: str | None) -> bool:
-        """Whether an event of the kind, about that run if about one, is wanted."""
-        return kind in self.kinds and (self.run is None or run is None or run == self.run)
+    def includes(self, kind: str, run: str | None, owner_group: int | None = None) -> bool:
+        """Whether an event of the kind is wanted, about that run and of that group if about one."""
+        is_wanted = kind in self.kinds and (self.run is None or run is None or run == self.run)
+        return is_wanted and self.seen.includes(owner_group)
 
 
 def wish_of(query: Mapping[str, Any], user: Any) -> Wish:
@@ -45,7 +48,8 @@ def wish_of(query: Mapping[str, Any], user: Any) -> Wish:
     kinds = _kinds(query.get("kinds", "")) or (
         {"run", "log"} if run else {kind for kind in PERMISSIONS if kind != "log"}
     )
-    return Wish(frozenset(kind for kind in kinds if user.has_perm(PERMISSIONS[kind])), run)
+    allowed = frozenset(kind for kind in kinds if user.has_perm(PERMISSIONS[kind]))
+    return Wish(allowed, run, visibility_of(user))
 
 
 def cursor_of(query: Mapping[str, Any], header: str) -> Cursor | None:

@@ -248,6 +248,17 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
 
+# The live process (config.asgi): where browsers find it, seen from the page. `LIVE_URL`: its full address, or /api/v1/events/ where a
+# proxy leads there; `LIVE_PORT`: its port on the site's own host name. Without both, pages ask again and again instead.
+LIVE_URL = env.text("LIVE_URL")
+LIVE_PORT = env.integer("LIVE_PORT", 0)
+# Origins whose pages may read events with their visitors' cookies, beside the site's own.
+LIVE_ORIGINS = env.words("LIVE_ORIGINS")
+# The web process's port, where `LIVE_PORT` is used: pages from there may read events.
+PORT = env.integer("PORT", 0)
+# How many streams one live process serves; more are told to come back.
+LIVE_CLIENTS = env.integer("LIVE_CLIENTS", 1000)
+
 # Outgoing requests: `host:port` entries that may be private addresses.
 OUTBOUND_ALLOWED_HOSTS = env.words("OUTBOUND_ALLOWED_HOSTS")
 

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("django_celery_beat", "0019_alter_periodictasks_options"),
-        ("jobs", "0003_policies"),
+        ("jobs", "0007_live_events"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -25,6 +25,7 @@ class ProcessHeartbeat(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["kind", "name"], name="jobs_one_heartbeat_per_process")
         ]
+        permissions = [("control_worker", "Can change and stop running workers")]
 
     def __str__(self) -> str:
         return self.name

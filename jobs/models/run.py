@@ -4,12 +4,15 @@ import os
 import time
 import uuid
 from datetime import datetime, timedelta
-from typing import Self
+from typing import Any, Self
 
 from django.conf import settings
+from django.contrib.auth.models import Group
 from django.db import models
 from django.db.models import Q
 from django_celery_beat.models import PeriodicTask
+
+from jobs.models.visibility import visibility_of
 
 
 def new_run_id() -> uuid.UUID:
@@ -31,6 +34,10 @@ def first_run_id(moment: datetime) -> uuid.UUID:
 
 class JobRunQuerySet(models.QuerySet["JobRun"]):
     """Questions about many runs."""
+
+    def visible_to(self, user: Any) -> Self:
+        """Runs that belong to no group or to one of the user's. Every way in starts with this."""
+        return self.filter(visibility_of(user).condition("owner_group"))
 
     def active(self) -> Self:
         """Runs that are waiting, running or waiting for their next attempt."""
@@ -125,6 +132,9 @@ class JobRun(models.Model):
         PeriodicTask, on_delete=models.SET_NULL, null=True, blank=True, related_name="runs", db_index=False
     )
     scheduled_for = models.DateTimeField(null=True, blank=True, help_text="The slot of the schedule.")
+    schedule_version = models.PositiveIntegerField(
+        null=True, blank=True, help_text="The number of the schedule's version that fired it."
+    )
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.SET_NULL,
@@ -138,6 +148,16 @@ class JobRun(models.Model):
     )
     parent = models.ForeignKey(
         "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="children", db_index=False
+    )
+    owner_group = models.ForeignKey(
+        Group,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+        help_text="Only members see the run. Empty: everybody who may see runs. Inherited, by a database trigger, "
+        "from the run it repeats, the run it is part of, or its schedule.",
     )
     idempotency_key = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001 - unique when given
 
@@ -208,6 +228,17 @@ class JobRun(models.Model):
         max_length=40, blank=True, help_text="Equal for errors of the same cause."
     )
     traceback = models.TextField(blank=True)
+    is_noted = models.BooleanField(
+        default=False, db_default=False, help_text="The alerts have taken note of its failure."
+    )
+    traceparent = models.CharField(
+        max_length=55,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="The trace that the run belongs to (W3C Trace Context), when tracing is on.",
+    )
 
     objects = JobRunQuerySet.as_manager()
 
@@ -258,11 +289,22 @@ class JobRun(models.Model):
                 condition=Q(limit_key__isnull=False, started_at__isnull=False),
                 name="jobs_run_rated",
             ),
+            # jobs.alerts: what went wrong and was not looked at
+            models.Index(
+                fields=["id"],
+                condition=Q(status__in=["failed", "missed"], is_noted=False),
+                name="jobs_run_unnoted",
+            ),
             # lists and statistics
             models.Index(fields=["job", "-id"], name="jobs_run_by_job"),
             models.Index(fields=["status", "-id"], name="jobs_run_by_status"),
             models.Index(
                 fields=["schedule", "-id"], condition=Q(schedule__isnull=False), name="jobs_run_by_schedule"
+            ),
+            models.Index(
+                fields=["owner_group", "-id"],
+                condition=Q(owner_group__isnull=False),
+                name="jobs_run_by_group",
             ),
             models.Index(fields=["retry_of"], condition=Q(retry_of__isnull=False), name="jobs_run_retry_of"),
             models.Index(fields=["parent"], condition=Q(parent__isnull=False), name="jobs_run_parent"),

@@ -1,16 +1,32 @@
 """Schedules: django-celery-beat's `PeriodicTask`, with a policy row of ours beside each."""
 
 from datetime import datetime
+from typing import Any, Self
 
 from django.conf import settings
+from django.contrib.auth.models import Group
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django_celery_beat.models import PeriodicTask
+from django_celery_beat.querysets import PeriodicTaskQuerySet
+
+from jobs.models.visibility import SEES_ALL, visibility_of
+
+
+class ScheduleQuerySet(PeriodicTaskQuerySet):  # type: ignore[misc]  # the package has no types
+    """Questions about many schedules."""
+
+    def visible_to(self, user: Any) -> Self:
+        """Schedules that belong to no group or to one of the user's. Every way in starts with this."""
+        visible: Self = self.filter(visibility_of(user).condition("policy__owner_group"))
+        return visible
 
 
 class Schedule(PeriodicTask):  # type: ignore[misc]  # the package has no types
     """A `PeriodicTask` under our name: its own admin, and permissions of its own for each control."""
+
+    objects = ScheduleQuerySet.as_manager()
 
     class Meta:
         proxy = True
@@ -139,8 +155,25 @@ class SchedulePolicy(models.Model):
     declared = models.JSONField(
         null=True, blank=True, editable=False, help_text="What the code declared at the last synchronisation."
     )
+    declined = models.JSONField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="What the code declared when an operator kept another timing on purpose.",
+    )
+    version = models.PositiveIntegerField(
+        default=0, db_default=0, editable=False, help_text="The number of the latest ScheduleVersion."
+    )
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    owner_group = models.ForeignKey(
+        Group,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="Only members see the schedule and its runs. Empty: everybody who may see schedules.",
     )
     planning_error = models.CharField(
         max_length=300,
@@ -153,6 +186,9 @@ class SchedulePolicy(models.Model):
     class Meta:
         verbose_name = "schedule policy"
         verbose_name_plural = "schedule policies"
+        permissions = [
+            (SEES_ALL.rpartition(".")[2], "Can see and control the schedules and runs of every group")
+        ]
         indexes = [
             # jobs.slots: the two questions of every tick
             models.Index(

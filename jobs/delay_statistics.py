@@ -64,6 +64,7 @@ _SPENT = """
 WITH moments AS (
     SELECT r.job, r.queue, date_bin(%(step)s, r.queued_at, %(since)s) AS piece,
         COALESCE(r.scheduled_for, r.queued_at) AS slot_at, r.queued_at, r.waits,
+        r.queued_at + make_interval(secs => COALESCE((r.waits ->> 'spread')::float8, 0)) AS spread_until,
         CASE WHEN f.id IS NULL THEN r.admitted_at ELSE f.admitted_at END AS admitted_at,
         CASE WHEN f.id IS NULL THEN r.first_published_at ELSE f.published_at END AS sent_at,
         COALESCE(f.started_at, r.started_at) AS begun_at, r.started_at, r.finished_at
@@ -75,12 +76,13 @@ WITH moments AS (
         AND (%(groups)s::int[] IS NULL OR r.owner_group_id IS NULL OR r.owner_group_id = ANY (%(groups)s::int[]))
 ), ordered AS (
     -- A moment that lies before its predecessor counts as the same moment.
-    SELECT *, GREATEST(slot_at, queued_at) AS t1,
-        GREATEST(slot_at, queued_at, admitted_at) AS t2,
-        GREATEST(slot_at, queued_at, admitted_at, sent_at) AS t3,
-        GREATEST(slot_at, queued_at, admitted_at, sent_at, begun_at) AS t4,
-        GREATEST(slot_at, queued_at, admitted_at, sent_at, begun_at, started_at) AS t5,
-        GREATEST(slot_at, queued_at, admitted_at, sent_at, begun_at, started_at, finished_at) AS t6
+    SELECT *, GREATEST(slot_at, queued_at) AS t0,
+        GREATEST(slot_at, spread_until) AS t1,
+        GREATEST(slot_at, spread_until, admitted_at) AS t2,
+        GREATEST(slot_at, spread_until, admitted_at, sent_at) AS t3,
+        GREATEST(slot_at, spread_until, admitted_at, sent_at, begun_at) AS t4,
+        GREATEST(slot_at, spread_until, admitted_at, sent_at, begun_at, started_at) AS t5,
+        GREATEST(slot_at, spread_until, admitted_at, sent_at, begun_at, started_at, finished_at) AS t6
     FROM moments
 ), held AS (
     SELECT *, extract(epoch FROM t2 - t1)::float8 AS held,
@@ -89,7 +91,7 @@ WITH moments AS (
     FROM ordered
 ), spent AS (
     SELECT job, queue, piece,
-        extract(epoch FROM t1 - slot_at)::float8 AS scheduler,
+        extract(epoch FROM t0 - slot_at)::float8 AS scheduler, extract(epoch FROM t1 - t0)::float8 AS spread,
         LEAST(jitter, held) AS jitter,
         LEAST("window", GREATEST(held - jitter, 0)) AS "window",
         LEAST(overlap, GREATEST(held - jitter - "window", 0)) AS overlap,

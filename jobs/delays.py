@@ -22,6 +22,7 @@ class Kind(StrEnum):
     """What time is spent on, in the order of a run's life."""
 
     SCHEDULER = "scheduler"
+    SPREAD = "spread"
     JITTER = "jitter"
     WINDOW = "window"
     OVERLAP = "overlap"
@@ -39,6 +40,7 @@ class Kind(StrEnum):
 
 _LABELS = {
     Kind.SCHEDULER: "Scheduler",
+    Kind.SPREAD: "Bulk retry",
     Kind.JITTER: "Jitter",
     Kind.WINDOW: "Maintenance window",
     Kind.OVERLAP: "Overlap",
@@ -160,6 +162,7 @@ def _stays(run: JobRun, attempts: list[RunAttempt], start: datetime, end: dateti
         course.to_end(Kind.SCHEDULER, 0)
         return course.stays
     course.until(Kind.SCHEDULER, run.queued_at)
+    course.until(Kind.SPREAD, run.queued_at + timedelta(seconds=(run.waits or {}).get(Kind.SPREAD, 0)))
     following: list[JobRun | RunAttempt] = [*attempts[1:], run]
     for done, after in zip(attempts, following, strict=False):
         _until_started(course, run, done, done.attempt)
@@ -226,6 +229,8 @@ def _sentence(run: JobRun, stay: _Stay, attempts: Iterable[RunAttempt], *, is_la
     match stay.kind:
         case Kind.SCHEDULER:
             return _by_scheduler(run, took)
+        case Kind.SPREAD:
+            return f"Held back for {took}, as a bulk retry spreads its runs."
         case Kind.JITTER:
             return f"Held back for {took} by the jitter of its schedule, so that slots spread."
         case Kind.WINDOW:

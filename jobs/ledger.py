@@ -313,6 +313,23 @@ def retry_later(run_id: uuid.UUID, attempt: int, outcome: Outcome, *, delay_seco
     return bool(_end(_END_STOPPING, cancelled, id=run_id, attempt=attempt))
 
 
+_PUT_OFF = """
+UPDATE jobs_jobrun r
+SET status = 'retrying', next_attempt_at = later.at, published_at = NULL, first_published_at = NULL,
+    publish_count = 0, waiting_for = '', waiting_since = NULL,
+    waits = jsonb_build_object('spread', GREATEST(round(extract(epoch FROM later.at - r.queued_at), 3), 0))
+FROM unnest(%s::uuid[], %s::timestamptz[]) AS later(id, at)
+WHERE r.id = later.id AND r.attempt = 0 AND r.status IN ('waiting', 'queued')
+"""
+
+
+def put_off(moments: Mapping[uuid.UUID, datetime]) -> None:
+    """Let runs that were just written begin at these moments, in the transaction that wrote them."""
+    if moments:
+        with connection.cursor() as cursor:
+            cursor.execute(_PUT_OFF, [list(moments), list(moments.values())])
+
+
 _REQUEST_CANCEL = """
 UPDATE jobs_jobrun
 SET cancel_requested_at = COALESCE(cancel_requested_at, clock_timestamp()),

@@ -39,6 +39,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "jobs.metrics.requests.CountRequests",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -145,6 +146,11 @@ JOBS_CANCEL_GRACE_SECONDS = env.seconds("JOBS_CANCEL_GRACE_SECONDS", 10)
 JOBS_REPUBLISH_SECONDS = env.seconds("JOBS_REPUBLISH_SECONDS", 60)
 # What `prune_runs` keeps, in days.
 JOBS_KEEP_RUNS_DAYS = env.integer("JOBS_KEEP_RUNS_DAYS", 90)
+
+# What Prometheus shows for /metrics, as a bearer token; empty: only people and programs with jobs.view_system.
+METRICS_TOKEN = env.text("METRICS_TOKEN")
+# Seconds between two times that a web process hands over its count of requests.
+METRICS_FLUSH_SECONDS = env.seconds("METRICS_FLUSH_SECONDS", 5)
 
 # One line a record, or one JSON object a record for log collectors. What a job's body logs goes to its run too.
 LOG_FORMAT = env.text("LOG_FORMAT", "text")

@@ -1,7 +1,8 @@
 """Slots that are lost or doubled while everything is killed, over and over.
 
-Twenty schedules fire once a second. Meanwhile, at random moments, the worker, one of its processes, either of two
-schedulers, the database or the broker is killed with -9 and started again, or the broker loses all its messages.
+Twenty schedules fire once a second. Meanwhile, at random moments, the worker, its main process alone, one of its other
+processes, either of two schedulers, the database or the broker is killed with -9 and started again, or the broker loses
+all its messages. A worker that ends by itself is started again too, by what `make run` uses for it.
 Afterwards each slot must have one run that succeeded, with one `TaskResult`, and no body may have begun after its
 run had succeeded. A body whose process died, or whose outcome could not be written before, may well have run twice.
 """
@@ -9,6 +10,7 @@ run had succeeded. A body whose process died, or whose outcome could not be writ
 import os
 import random
 import signal
+import sys
 import tempfile
 import time
 import uuid
@@ -29,6 +31,7 @@ from benchmarks.tasks import TRACE_FILE, leave_trace
 from jobs.models import JobRun, ProcessHeartbeat, SchedulePolicy
 
 SCHEDULES = 20
+CELERY = (sys.executable, "-m", "celery", "-A", "config")
 #: So that a lost worker is noticed within seconds. Production takes ten times as long, with the same code.
 QUICK_REACTIONS = {
     "JOBS_LEASE_SECONDS": "4",
@@ -68,7 +71,7 @@ def measure(quick: bool) -> list[Row]:
     with running() as (installation, trace):
         begins = make_schedules(seconds)
         disasters = wreak_havoc(installation, until=begins + seconds, chance=random.Random(seed))
-        settle(seconds * SCHEDULES)
+        settle(installation, seconds * SCHEDULES)
         found = examine(trace, expected_slots(begins, seconds))
     bad = found.lost.total() + found.repeated
     told = ", ".join(f"{count} x {what}" for what, count in sorted(disasters.items()))
@@ -91,14 +94,16 @@ def running() -> Iterator[tuple[Installation, Path]]:
     with ExitStack() as stack:
         trace = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "trace"
         environment = QUICK_REACTIONS | {TRACE_FILE: str(trace)}
-        worker = Process(
-            *("celery", "-A", "config", "worker", "-c", "4", "-Q", leave_trace.queue), **environment
-        )
-        beats = [Process("celery", "-A", "config", "beat", **environment) for _ in range(2)]
+        worker = _kept("worker", "-c", "4", "-Q", leave_trace.queue, **environment)
+        beats = [_kept("beat", **environment) for _ in range(2)]
         for process in (worker, *beats):
             stack.enter_context(process)
         wait_until(lambda: ProcessHeartbeat.objects.count() == 3, seconds=60, what="worker and schedulers")
         yield Installation(worker, beats), trace
+
+
+def _kept(*arguments: str, **environment: str) -> Process:
+    return Process("config.keep_running", *CELERY, *arguments, **environment)
 
 
 def make_schedules(seconds: int) -> float:
@@ -128,6 +133,7 @@ def wreak_havoc(installation: Installation, *, until: float, chance: random.Rand
     beats, worker = installation.beats, installation.worker
     disasters: dict[str, Callable[[], None]] = {
         "worker killed": lambda: restart(worker),
+        "worker's main process killed": lambda: kill_main_process(worker),
         "child killed": lambda: kill_a_child(worker, chance),
         "scheduler killed": lambda: restart(chance.choice(beats)),
         "database killed": restart_database,
@@ -164,13 +170,24 @@ def restart(process: Process) -> None:
 
 def kill_a_child(worker: Process, chance: random.Random) -> None:
     """kill -9 of one process that executes runs; none may have started yet."""
-    children = psutil.Process(worker.pid).children(recursive=True)
+    children = [child for process in _main_processes(worker) for child in process.children()]
     if children:
         os.kill(chance.choice(children).pid, signal.SIGKILL)
 
 
-def settle(slots: int) -> None:
-    """Wait until every slot has its run, and every run has ended."""
+def kill_main_process(worker: Process) -> None:
+    """kill -9 of the process that hands the runs out; those that execute them are orphans then."""
+    for process in _main_processes(worker):
+        process.kill()
+
+
+def _main_processes(worker: Process) -> list[psutil.Process]:
+    """One, or none between an end and the next start."""
+    return psutil.Process(worker.pid).children()
+
+
+def settle(installation: Installation, slots: int) -> None:
+    """Wait until every slot has its run, and every run has ended. If they never do, show what the processes said."""
 
     def has_settled() -> bool:
         try:
@@ -183,6 +200,8 @@ def settle(slots: int) -> None:
         wait_until(has_settled, seconds=SETTLE_SECONDS, what="every run to end", every=0.25)
     except TimeoutError as error:
         print(f"Not settled: {error}")  # what is missing is counted as lost
+        for process in (installation.worker, *installation.beats):
+            print(f"--- {process.pid}\n{process.output[-4000:]}")
 
 
 def examine(trace: Path, expected: set[tuple[int, float]]) -> Findings:

@@ -5,6 +5,7 @@ Everything that it starts is ended with it. After a kill -9 the next start ends 
 
 import fcntl
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -119,13 +120,14 @@ def _serve_on(port: int, environment: dict[str, str], begun: float) -> int:
 
 
 def _supervise(environment: dict[str, str]) -> int:
-    """Run the processes of the Procfile until one of them ends or a signal comes."""
+    """Run the processes of the Procfile until a signal comes, or one of them cannot be kept running."""
     supervisor = Manager()
     supervisor._procmgr = (
         LeaderFirst()
     )  # honcho signals whole groups, which would kill a worker's running tasks
     for name, command in parse_procfile((ROOT / "Procfile").read_text()).processes.items():
-        supervisor.add_process(name, command, env=environment, cwd=str(ROOT))
+        kept = shlex.join([sys.executable, "-m", "config.keep_running", "sh", "-c", command])
+        supervisor.add_process(name, f"exec {kept}", env=environment, cwd=str(ROOT))
     signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
     supervisor.loop()
     asked = (128 + signal.SIGINT, 128 + signal.SIGTERM)

@@ -211,6 +211,7 @@ def enqueue(
     requested_by: AbstractBaseUser | None = None,
     schedule_id: int | None = None,
     retry_of: JobRun | None = None,
+    owner_group_id: int | None = None,
     idempotency_key: str | None = None,
 ) -> JobRun:
     """Write a run of a job in the current transaction and send it after commit; returns its row.
@@ -230,6 +231,7 @@ def enqueue(
             requested_by=requested_by,
             schedule_id=schedule_id,
             retry_of=retry_of,
+            owner_group_id=owner_group_id,
             idempotency_key=idempotency_key,
         )
     )

@@ -13,6 +13,7 @@ Status = JobRun.Status
 
 #: The symbol and the tone of each status: never colour alone.
 LOOKS: dict[str, tuple[str, str]] = {
+    Status.WAITING: ("hourglass_pause", "calm"),
     Status.QUEUED: ("hourglass_top", "calm"),
     Status.RUNNING: ("play_circle", "busy"),
     Status.RETRYING: ("restart_alt", "warn"),

@@ -8,9 +8,11 @@ from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import IntegrityError, connection, transaction
+from django.db.models import Model
 from django.utils import timezone
 
-from jobs.models import JobRun
+from jobs import audit
+from jobs.models import AuditEvent, JobRun
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +29,7 @@ class NewRun:
     requested_by: AbstractBaseUser | None = None
     schedule_id: int | None = None
     retry_of: JobRun | None = None
+    owner_group_id: int | None = None
     idempotency_key: str | None = None
     expires_at: datetime | None = None
     id: uuid.UUID | None = None
@@ -43,17 +46,38 @@ def run_id_of(task_id: str) -> uuid.UUID:
 _FIELDS = JobRun._meta.concrete_fields
 _INSERT = (
     f"INSERT INTO jobs_jobrun ({', '.join(str(field.column) for field in _FIELDS)}) "  # noqa: S608 - names of our own
-    f"VALUES ({', '.join(['%s'] * len(_FIELDS))})"
+    f"VALUES ({', '.join(['%s'] * len(_FIELDS))}) RETURNING owner_group_id"
 )
 
 
-def _save(run: JobRun) -> None:
+#: Who asks for a run is told in the audit trail by the same statement: none without the other, and one round trip.
+_EVENT_FIELDS = [
+    field for field in AuditEvent._meta.concrete_fields if field.name not in ("id", "at", "owner_group_id")
+]
+_INSERT_AND_TELL = (
+    f"WITH run AS ({_INSERT}), told AS ("  # noqa: S608 - names of our own
+    f"INSERT INTO jobs_auditevent ({', '.join(str(field.column) for field in _EVENT_FIELDS)}, owner_group_id) "
+    f"SELECT {', '.join(['%s'] * len(_EVENT_FIELDS))}, owner_group_id FROM run"
+    ") SELECT owner_group_id FROM run"
+)
+
+
+def _save(run: JobRun, by: AbstractBaseUser | None) -> None:
     """What `run.save(force_insert=True)` does, for half of its cost: the statement is always the same."""
-    values = [field.get_db_prep_save(field.pre_save(run, add=True), connection) for field in _FIELDS]
+    statement, values = _INSERT, _values(run, _FIELDS)
+    if by is not None:
+        asked = f"Asked for a run: {run.get_trigger_display()}."
+        event = audit.event(AuditEvent.Action.CONTROLLED, by=by, thing=run, message=asked)
+        statement, values = _INSERT_AND_TELL, values + _values(event, _EVENT_FIELDS)
     with connection.cursor() as cursor:
-        cursor.execute(_INSERT, values)
+        cursor.execute(statement, values)
+        (run.owner_group_id,) = cursor.fetchone()  # a trigger may have inherited it
     run._state.adding = False
     run._state.db = connection.alias
+
+
+def _values(row: Model, fields: Sequence[Any]) -> list[Any]:
+    return [field.get_db_prep_save(field.pre_save(row, add=True), connection) for field in fields]
 
 
 def insert(new: NewRun) -> tuple[JobRun, bool]:
@@ -74,22 +98,24 @@ def insert(new: NewRun) -> tuple[JobRun, bool]:
         requested_by_id=new.requested_by.pk if new.requested_by else None,
         schedule_id=new.schedule_id,
         retry_of=new.retry_of,
+        owner_group_id=new.owner_group_id,
         idempotency_key=new.idempotency_key,
         expires_at=new.expires_at,
         queued_at=now,
         # Said before it is done: the caller sends it right after commit, and jobs.outbox sends it again when
         # no worker claims it.
         published_at=now,
+        first_published_at=now,
         publish_count=1,
     )
     if new.id is not None:
         run.id = new.id
     if new.idempotency_key is None:
-        _save(run)
+        _save(run, new.requested_by)
         return run, True
     try:
         with transaction.atomic():
-            _save(run)
+            _save(run, new.requested_by)
     except IntegrityError:  # the same key, at the same time
         return JobRun.objects.get(job=new.job, idempotency_key=new.idempotency_key), False
     return run, True

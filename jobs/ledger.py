@@ -78,6 +78,7 @@ class LogLine:
 _CLAIM = """
 UPDATE jobs_jobrun
 SET status = 'running', attempt = attempt + 1, started_at = clock_timestamp(), finished_at = NULL,
+    first_published_at = COALESCE(to_timestamp(%s), first_published_at),
     worker = %s, worker_pid = %s, lease_expires_at = clock_timestamp() + make_interval(secs => %s),
     next_attempt_at = NULL, progress = 0, progress_current = NULL, progress_total = NULL, progress_text = '',
     error_type = '', error_message = '', error_fingerprint = '', traceback = ''
@@ -86,10 +87,13 @@ RETURNING id, attempt, max_attempts, job, parameters, args, scheduled_for, paren
 """
 
 
-def claim(run_id: uuid.UUID, *, worker: str, pid: int) -> Claim | None:
-    """Take a queued run for one attempt; None when it is not (or no longer) there to be taken."""
+def claim(run_id: uuid.UUID, *, worker: str, pid: int, sent_at: float | None = None) -> Claim | None:
+    """Take a queued run for one attempt; None when it is not (or no longer) there to be taken.
+
+    `sent_at` is when the message in hand was sent, in seconds since 1970: it tells how long the run waited for a worker.
+    """
     with connection.cursor() as cursor:
-        cursor.execute(_CLAIM, [worker, pid, settings.JOBS_LEASE_SECONDS, run_id])
+        cursor.execute(_CLAIM, [sent_at, worker, pid, settings.JOBS_LEASE_SECONDS, run_id])
         row = cursor.fetchone()
     if row is None:
         return None
@@ -162,7 +166,8 @@ def write_logs(run_id: uuid.UUID, attempt: int, lines: Iterable[LogLine]) -> Non
         )
 
 
-# The outcome goes to the ledger and to django-celery-results in one statement. For the latter, arguments are
+# The outcome goes to the ledger and to django-celery-results in one statement. A failure without a fingerprint gets
+# `jobs.fingerprints.of_kind`. For the latter, arguments are
 # JSON strings of their representation, as its own backend writes them.
 _END = """
 WITH ended AS (
@@ -172,7 +177,9 @@ WITH ended AS (
         progress = COALESCE(%(percent)s, progress), progress_current = COALESCE(%(current)s, progress_current),
         progress_total = COALESCE(%(total)s, progress_total), progress_text = COALESCE(%(text)s, progress_text),
         error_type = %(error_type)s, error_message = %(error_message)s,
-        error_fingerprint = %(error_fingerprint)s, traceback = %(traceback)s
+        error_fingerprint = CASE WHEN %(error_type)s = '' OR %(error_fingerprint)s <> '' THEN %(error_fingerprint)s
+            ELSE left(encode(sha256(convert_to(job || ' ' || %(error_type)s, 'UTF8')), 'hex'), 16) END,
+        traceback = %(traceback)s
     WHERE {condition}
     RETURNING id, job, args, parameters, worker, queued_at, started_at, finished_at, schedule_id
 )
@@ -193,14 +200,15 @@ _END_ATTEMPT = _END.format(condition="id = %(id)s AND attempt = %(attempt)s AND 
 _END_STOPPING = _END.format(
     condition="id = %(id)s AND attempt = %(attempt)s AND status = 'running' AND cancel_requested_at IS NOT NULL"
 )
-_END_WAITING = _END.format(condition="id = %(id)s AND status IN ('queued', 'retrying')")
+_END_WAITING = _END.format(condition="id = %(id)s AND status IN ('waiting', 'queued', 'retrying')")
 _END_WAITING_IN_QUEUE = _END.format(
     condition="""id IN (
-        SELECT id FROM jobs_jobrun WHERE queue = %(queue)s AND status IN ('queued', 'retrying')
+        SELECT id FROM jobs_jobrun WHERE queue = %(queue)s AND status IN ('waiting', 'queued', 'retrying')
         ORDER BY id LIMIT 1000 FOR UPDATE SKIP LOCKED)"""
 )
 _END_EXPIRED = _END.format(
-    condition="status = 'queued' AND expires_at <= clock_timestamp() AND (attempt > 0) = %(has_begun)s"
+    condition="""status IN ('waiting', 'queued') AND expires_at <= clock_timestamp()
+        AND (attempt > 0) = %(has_begun)s"""
 )
 
 
@@ -249,10 +257,19 @@ def finish(run_id: uuid.UUID, attempt: int, outcome: Outcome) -> bool:
 
 
 _RETRY = """
-UPDATE jobs_jobrun
-SET status = 'retrying', next_attempt_at = clock_timestamp() + make_interval(secs => %s), finished_at = NULL,
-    lease_expires_at = NULL, error_type = %s, error_message = %s, error_fingerprint = %s, traceback = %s
-WHERE id = %s AND attempt = %s AND status = 'running' AND cancel_requested_at IS NULL
+WITH ended AS (
+    UPDATE jobs_jobrun
+    SET status = 'retrying', next_attempt_at = clock_timestamp() + make_interval(secs => %s), finished_at = NULL,
+        lease_expires_at = NULL, error_type = %s, error_message = %s, error_fingerprint = %s, traceback = %s
+    WHERE id = %s AND attempt = %s AND status = 'running' AND cancel_requested_at IS NULL
+    RETURNING *
+)
+INSERT INTO jobs_runattempt (
+    run_id, attempt, ended, admitted_at, published_at, started_at, ended_at, retry_at, worker,
+    error_type, error_message, error_fingerprint)
+SELECT id, attempt, 'failed', admitted_at, first_published_at, started_at, clock_timestamp(), next_attempt_at, worker,
+    error_type, left(error_message, 2000), error_fingerprint
+FROM ended
 """
 
 
@@ -328,6 +345,27 @@ def revoke(run_id: uuid.UUID) -> bool:
     """Cancel a waiting run whose message a worker threw away, told so by Celery's remote control."""
     outcome = Outcome(status=Status.CANCELLED, reason="Revoked with Celery's remote control.")
     return bool(_end(_END_WAITING, outcome, id=run_id))
+
+
+_REQUEUE = """
+WITH kept AS (
+    INSERT INTO jobs_runattempt (
+        run_id, attempt, ended, admitted_at, published_at, started_at, ended_at, worker,
+        error_type, error_message, error_fingerprint)
+    SELECT id, attempt, 'lost', admitted_at, first_published_at, started_at, clock_timestamp(), worker,
+        'jobs.errors.RunLost', %(reason)s, ''
+    FROM jobs_jobrun WHERE id = %(id)s AND attempt = %(attempt)s AND status = 'running'
+)
+UPDATE jobs_jobrun
+SET status = 'queued', published_at = NULL, first_published_at = NULL, publish_count = 0, lease_expires_at = NULL
+WHERE id = %(id)s AND attempt = %(attempt)s AND status = 'running'
+"""
+
+
+def requeue_lost(run: JobRun, reason: str) -> None:
+    """Queue a run again whose attempt was lost. The caller has locked the run's row."""
+    with connection.cursor() as cursor:
+        cursor.execute(_REQUEUE, {"id": run.id, "attempt": run.attempt, "reason": reason})
 
 
 def change_arguments(

@@ -9,6 +9,7 @@ time.
 import json
 import logging
 import threading
+import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -21,6 +22,7 @@ from celery import current_app
 from django.conf import settings
 from django.core.signals import request_finished
 from django.db import connection, transaction
+from django.db.models import Case, F, When
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -37,11 +39,20 @@ logger = logging.getLogger(__name__)
 
 #: Marks messages of the ledger: a worker that finds no row for one ignores it.
 HEADER = "ledger"
+#: When a message was sent, in seconds since 1970.
+_SENT_AT = "ledger_sent_at"
 #: A run that its queue no longer holds is sent again after this many seconds.
 LOST_AFTER_SECONDS = 5
 _BATCH = 500
+#: Messages are believed to have been sent at most so many seconds ago, by a clock that is at most so many ahead.
+_LONGEST_SENT = 30 * 86_400
+_CLOCKS_DIFFER = 60
 #: How many messages go to the broker in one round trip.
 _TOGETHER = 100
+
+
+#: When a send fails: forget when it was first sent, unless an earlier send went well.
+_FIRST_UNLESS_NOW = Case(When(first_published_at__lt=F("published_at"), then=F("first_published_at")))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,7 +157,7 @@ def send(messages: Iterable[Message]) -> int:
         )
         JobRun.objects.filter(
             pk__in=[message.run_id for message in waiting[sent:]], status=JobRun.Status.QUEUED
-        ).update(published_at=None)
+        ).update(published_at=None, first_published_at=_FIRST_UNLESS_NOW)
     return sent
 
 
@@ -160,9 +171,17 @@ def _send_one(producer: Any, message: Message) -> None:
         priority=message.priority,
         producer=producer,
         retry=False,
-        headers={HEADER: True},
+        headers={HEADER: True, _SENT_AT: time.time()},
         periodic_task_name=message.schedule_name,
     )
+
+
+def sent_at(request: object) -> float | None:
+    """When the message in a worker's hands was sent, in seconds since 1970; None when it does not say so credibly."""
+    moment, now = getattr(request, _SENT_AT, None), time.time()
+    if not isinstance(moment, float) or not now - _LONGEST_SENT < moment < now + _CLOCKS_DIFFER:
+        return None
+    return min(moment, now)
 
 
 _WAITING = """
@@ -173,7 +192,9 @@ GROUP BY queue
 
 _TAKE = """
 UPDATE jobs_jobrun r
-SET published_at = clock_timestamp(), publish_count = LEAST(publish_count, 1000) + 1
+SET published_at = statement_timestamp(),
+    first_published_at = COALESCE(first_published_at, statement_timestamp()),
+    publish_count = LEAST(publish_count, 1000) + 1
 FROM (
     SELECT id FROM jobs_jobrun
     WHERE status = 'queued' AND (

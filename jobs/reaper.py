@@ -20,14 +20,9 @@ Status = JobRun.Status
 _BATCH = 100
 
 _PROMOTE = """
-UPDATE jobs_jobrun SET status = 'queued', next_attempt_at = NULL, published_at = NULL, publish_count = 0
-WHERE status = 'retrying' AND next_attempt_at <= clock_timestamp()
-"""
-
-_REQUEUE = """
 UPDATE jobs_jobrun
-SET status = 'queued', published_at = NULL, publish_count = 0, lease_expires_at = NULL
-WHERE id = %s AND attempt = %s AND status = 'running'
+SET status = 'queued', next_attempt_at = NULL, published_at = NULL, first_published_at = NULL, publish_count = 0
+WHERE status = 'retrying' AND next_attempt_at <= clock_timestamp()
 """
 
 
@@ -108,8 +103,7 @@ def _recover(run: JobRun, reason: str) -> None:
             f"Attempt {run.attempt} of {run.max_attempts} lost. {reason} Queued again.",
             level=RunLog.Level.WARNING,
         )
-        with connection.cursor() as cursor:
-            cursor.execute(_REQUEUE, [run.id, run.attempt])
+        ledger.requeue_lost(run, reason)
 
 
 def _end(run: JobRun, status: JobRun.Status, reason: str, error_type: str) -> None:
@@ -119,6 +113,5 @@ def _end(run: JobRun, status: JobRun.Status, reason: str, error_type: str) -> No
         reason=reason,
         error_type=error_type,
         error_message=reason if error_type else "",
-        error_fingerprint=error_type.rpartition(".")[2][:40],
     )
     ledger.finish(run.id, run.attempt, outcome)

@@ -1,7 +1,6 @@
 """What a worker does with a message: claim the run, execute its body, record how it ended."""
 
 import contextlib
-import hashlib
 import itertools
 import logging
 import os
@@ -23,7 +22,7 @@ from django.utils import timezone
 from psycopg.pq import TransactionStatus
 from pydantic_core import to_jsonable_python
 
-from jobs import intake, ledger
+from jobs import fingerprints, intake, ledger, outbox
 from jobs.attendant import attendant
 from jobs.context import ActiveRun
 from jobs.definitions import AnyJob, RetryPolicy, find_job
@@ -71,7 +70,7 @@ def execute(task: Task[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any])
     if job is not None and not is_ours:
         _adopt(job, run_id, args, kwargs)
         request.update({HEADER: True})
-    claim = _claim(run_id, request.hostname or "eager")
+    claim = _claim(run_id, request.hostname or "eager", outbox.sent_at(request))
     if claim is None:
         logger.info(
             "Nothing to do for %s[%s]: it ended, runs elsewhere or never existed.", task.name, request.id
@@ -82,15 +81,15 @@ def execute(task: Task[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any])
     return _attempt(task, job, claim)
 
 
-def _claim(run_id: uuid.UUID, worker: str) -> Claim | None:
+def _claim(run_id: uuid.UUID, worker: str, sent_at: float | None) -> Claim | None:
     """Claim the run; once more over a new connection when the kept one turns out to be broken."""
     connection.health_check_done = True  # type: ignore[attr-defined]  # not in the stubs; the claim is the check
     try:
-        return ledger.claim(run_id, worker=worker, pid=os.getpid())
+        return ledger.claim(run_id, worker=worker, pid=os.getpid(), sent_at=sent_at)
     except (OperationalError, InterfaceError) as error:
         logger.info("Run %s: claiming it over a new connection: %s", run_id, error)
         connection.close()
-        return ledger.claim(run_id, worker=worker, pid=os.getpid())
+        return ledger.claim(run_id, worker=worker, pid=os.getpid(), sent_at=sent_at)
 
 
 def _attempt(task: Task[Any, Any], job: AnyJob | None, claim: Claim) -> Any:
@@ -117,7 +116,7 @@ def _attempt(task: Task[Any, Any], job: AnyJob | None, claim: Claim) -> Any:
         except RunInterrupted as interrupt:
             ended = _from_interrupt(interrupt, run)
         else:
-            ended = _from_value(value, run)
+            ended = _from_value(value, claim, run)
         if not is_nested:
             _end_transaction(run)
         is_recorded = _record(run, ended)
@@ -142,12 +141,12 @@ def _arguments(job: AnyJob, claim: Claim) -> dict[str, Any]:
     return job.arguments(claim.parameters)
 
 
-def _from_value(value: Any, run: ActiveRun) -> _Ended:
+def _from_value(value: Any, claim: Claim, run: ActiveRun) -> _Ended:
     try:
         result = clean_json(to_jsonable_python(value))
     except ValueError as error:
         refusal = PermanentError(f"The result cannot be written as JSON: {error}")
-        return _Ended(_failure(refusal, run), error)
+        return _Ended(_failure(refusal, claim, run), error)
     complete = replace(run.progress, percent=100)
     if not run.failed_units:
         return _Ended(Outcome(status=Status.SUCCEEDED, result=result, progress=complete))
@@ -161,15 +160,15 @@ def _from_value(value: Any, run: ActiveRun) -> _Ended:
         )
         return _Ended(outcome)
     failure = PermanentError(message)
-    return _Ended(_failure(failure, run), failure)
+    return _Ended(_failure(failure, claim, run), failure)
 
 
 def _from_error(error: Exception, retry: RetryPolicy, claim: Claim, run: ActiveRun) -> _Ended:
     if isinstance(error, Ignore):
         return _Ended(Outcome(status=Status.SKIPPED, reason="The task asked to be ignored."), error)
     if isinstance(error, Retry):  # a Celery task of another package has sent itself again
-        return _Ended(_failure(error.exc or error, run), error, retry_in=_celery_delay(error))
-    outcome = _failure(error, run)
+        return _Ended(_failure(error.exc or error, claim, run), error, retry_in=_celery_delay(error))
+    outcome = _failure(error, claim, run)
     if not retry.is_transient(error) or claim.attempt >= claim.max_attempts:
         return _Ended(outcome, error)
     return _Ended(outcome, error, retry_in=backoff(retry, claim.attempt, getattr(error, "retry_after", None)))
@@ -189,14 +188,7 @@ def backoff(retry: RetryPolicy, attempt: int, retry_after: float | None = None) 
     return max(delay, min(retry_after or 0, LONGEST_RETRY_AFTER_SECONDS))
 
 
-def fingerprint(error: BaseException) -> str:
-    """Equal for errors of one type raised at one place, whatever their message says."""
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f"{frames[-1].filename}:{frames[-1].name}" if frames else str(error)
-    return hashlib.sha256(f"{type(error).__qualname__} {place}".encode()).hexdigest()[:16]
-
-
-def _failure(error: BaseException, run: ActiveRun) -> Outcome:
+def _failure(error: BaseException, claim: Claim, run: ActiveRun) -> Outcome:
     # An answer (permanent or transient, wrong parameters) has a message; anything else is a bug and shows where.
     is_answer = isinstance(error, (PermanentError, TransientError, InvalidParameters, SoftTimeLimitExceeded))
     message = clean_text(str(error)).strip()
@@ -207,7 +199,7 @@ def _failure(error: BaseException, run: ActiveRun) -> Outcome:
         reason=message.splitlines()[0] if message else type(error).__name__,
         error_type=f"{type(error).__module__}.{type(error).__qualname__}",
         error_message=message,
-        error_fingerprint=fingerprint(error),
+        error_fingerprint=fingerprints.of_error(claim.job, error),
         traceback="" if is_answer else clean_text("".join(traceback.format_exception(error))),
         progress=run.progress,
     )

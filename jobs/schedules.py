@@ -20,7 +20,7 @@ from django_celery_beat.models import (
     SolarSchedule,
 )
 
-from jobs import audit
+from jobs import audit, versions
 from jobs.definitions import enqueue, find_job, get_job
 from jobs.errors import IllegalState, InvalidSchedule
 from jobs.models import JobRun, Schedule, SchedulePolicy
@@ -139,6 +139,7 @@ def create(wish: Wish, *, by: AbstractBaseUser | None) -> Schedule:
     with transaction.atomic():
         schedule = Schedule(name=wish.name)
         _apply(schedule, wish)
+        versions.record(schedule, by=by, note="Made.")
         audit.record(by, schedule, f"Made schedule {wish.name} of {wish.job}.", action=audit.ADDITION)
     return schedule
 
@@ -148,6 +149,7 @@ def change(schedule: Schedule, wish: Wish, *, by: AbstractBaseUser | None) -> Sc
     with transaction.atomic():
         before = describe_values(schedule)
         _apply(schedule, wish)
+        versions.record(schedule, by=by)
         after = describe_values(schedule)
         changed = [f"{name}: {before[name]} → {after[name]}" for name in after if before[name] != after[name]]
         audit.record(by, schedule, "; ".join(changed) or "Saved without changes.")
@@ -173,7 +175,9 @@ def set_enabled(schedule: Schedule, enabled: bool, *, by: AbstractBaseUser | Non
     with transaction.atomic():
         if PeriodicTask.objects.filter(pk=schedule.pk, enabled=not enabled).update(enabled=enabled):
             schedule.enabled = enabled
-            audit.record(by, schedule, "Enabled." if enabled else "Disabled.")
+            said = "Enabled." if enabled else "Disabled."
+            versions.record(schedule, by=by, note=said)
+            audit.record(by, schedule, said)
 
 
 def pause(
@@ -227,6 +231,8 @@ def run_now(
             requested_by=by,
             schedule_id=schedule.pk,
         )
+        version = SchedulePolicy.objects.values_list("version", flat=True).get(pk=schedule.pk)
+        JobRun.objects.filter(pk=run.pk).update(schedule_version=version)
         audit.record(by, schedule, f"Ran now: run {run.id}.")
     return run
 

@@ -181,18 +181,20 @@ def is_known(name: str) -> bool:
 _INSERT = """
 INSERT INTO jobs_jobrun (
     id, job, queue, priority, parameters, args, status, reason, trigger, schedule_id, scheduled_for, attempt,
-    max_attempts, queued_at, published_at, publish_count, expires_at, finished_at, worker, progress, progress_text,
-    error_type, error_message, error_fingerprint, traceback)
+    max_attempts, queued_at, published_at, first_published_at, publish_count, expires_at, finished_at, worker,
+    progress, progress_text, error_type, error_message, error_fingerprint, traceback, schedule_version)
 SELECT id, job, queue, priority, parameters, args, status, reason, 'schedule', schedule_id, scheduled_for, 0,
     max_attempts, %(now)s, CASE WHEN status = 'queued' THEN %(now)s END,
+    CASE WHEN status = 'queued' THEN %(now)s END,
     CASE WHEN status = 'queued' THEN 1 ELSE 0 END, expires_at, CASE WHEN status <> 'queued' THEN %(now)s END,
-    '', 0, '', '', '', '', ''
+    '', 0, '', '', '', '', '', schedule_version
 FROM unnest(
     %(id)s::uuid[], %(job)s::text[], %(queue)s::text[], %(priority)s::int[], %(parameters)s::jsonb[],
     %(args)s::jsonb[], %(status)s::text[], %(reason)s::text[], %(schedule_id)s::int[],
-    %(scheduled_for)s::timestamptz[], %(max_attempts)s::int[], %(expires_at)s::timestamptz[]
+    %(scheduled_for)s::timestamptz[], %(max_attempts)s::int[], %(expires_at)s::timestamptz[],
+    %(schedule_version)s::int[]
 ) AS slot(id, job, queue, priority, parameters, args, status, reason, schedule_id, scheduled_for, max_attempts,
-          expires_at)
+          expires_at, schedule_version)
 ON CONFLICT (schedule_id, scheduled_for) WHERE scheduled_for IS NOT NULL DO NOTHING
 RETURNING id
 """
@@ -260,6 +262,7 @@ def _row(slot: Slot) -> dict[str, Any]:
         "scheduled_for": slot.at,
         "max_attempts": job.retry.max_attempts if job else 3,
         "expires_at": slot.at + timedelta(seconds=task.expire_seconds) if task.expire_seconds else None,
+        "schedule_version": task.policy.version,
     }
 
 

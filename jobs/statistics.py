@@ -7,9 +7,10 @@ from typing import Any
 
 from django.db import connection
 
-from jobs.models import JobRun, first_run_id
+from jobs.models import JobRun, Visibility, first_run_id
 
 Status = JobRun.Status
+EVERYTHING = Visibility(sees_all=True)
 
 
 @dataclass(frozen=True)
@@ -63,17 +64,30 @@ SELECT job, count(*), {_COUNTS},
 FROM jobs_jobrun
 WHERE id >= %(first_id)s AND queued_at >= %(since)s AND queued_at < %(until)s
     AND (%(job)s::text IS NULL OR job = %(job)s)
+    AND (%(groups)s::int[] IS NULL OR owner_group_id IS NULL OR owner_group_id = ANY (%(groups)s::int[]))
 GROUP BY GROUPING SETS ((), (job))
 ORDER BY count(*) DESC, job
 """  # noqa: S608 - the names of our own statuses
 
 
-def of_window(since: datetime, until: datetime, *, job: str | None = None) -> Statistics:
-    """The figures of runs that were asked for from `since` until before `until`, of one job or of all."""
+def of_window(
+    since: datetime, until: datetime, *, job: str | None = None, seen: Visibility = EVERYTHING
+) -> Statistics:
+    """The figures of runs that were asked for from `since` until before `until`, of one job or of all.
+
+    `seen` leaves out the runs of groups that the reader does not see.
+    """
     hours = (until - since).total_seconds() / 3600
     with connection.cursor() as cursor:
         cursor.execute(
-            _FIGURES, {"first_id": first_run_id(since), "since": since, "until": until, "job": job}
+            _FIGURES,
+            {
+                "first_id": first_run_id(since),
+                "since": since,
+                "until": until,
+                "job": job,
+                "groups": seen.group_ids,
+            },
         )
         found = [_figures(row, hours) for row in cursor.fetchall()]
     total = next(figures for figures in found if figures.job is None)

@@ -7,6 +7,7 @@ from typing import Any
 from django.db import connection, transaction
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
+from jobs import versions
 from jobs.definitions import AnyJob, Cron, Every, all_jobs, find_job
 from jobs.models import SchedulePolicy
 from jobs.timing import parse_cron
@@ -77,6 +78,7 @@ def _create(job: AnyJob, schedule: Cron | Every) -> None:
     SchedulePolicy.objects.filter(task=task).update(
         origin=SchedulePolicy.Origin.CODE, declared=_declared(schedule)
     )
+    versions.record(task, by=None, note="Declared by its job.")
 
 
 def _apply(policy: SchedulePolicy, schedule: Cron | Every) -> None:
@@ -85,6 +87,7 @@ def _apply(policy: SchedulePolicy, schedule: Cron | Every) -> None:
         setattr(task, name, value)
     task.save()
     SchedulePolicy.objects.filter(task=task).update(declared=_declared(schedule))
+    versions.record(task, by=None, note="Follows what its job declares now.")
 
 
 def _timing(schedule: Cron | Every) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -82,12 +82,37 @@ def processes_of(root: Path) -> list[psutil.Process]:
     return [*leftovers.find(root), *stack.database.processes(), *stack.broker.processes()]
 
 
+def workers_of(root: Path) -> list[psutil.Process]:
+    """The main process of the Celery worker, when it runs."""
+    return [
+        process
+        for process in leftovers.find(root)
+        if is_worker(process) and not any(is_worker(parent) for parent in process.parents()[:1])
+    ]
+
+
+def is_worker(process: psutil.Process) -> bool:
+    command = process.cmdline()
+    return command[1:3] == ["-m", "celery"] and "worker" in command
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
 def test_everything_comes_up_survives_a_kill_and_ends_without_a_trace(checkout: Path, tmp_path: Path) -> None:
     with running(checkout, tmp_path / "first") as first:
         origin = first.wait_for(r"Admin +(http://127\.0\.0\.1:\d+)/admin/")[1]
         first.wait_for(r"Login +admin / \S{16,} ")
         with urllib.request.urlopen(f"{origin}/admin/login/", timeout=10) as page:
             assert page.status == 200
+        killed = workers_of(checkout)[0]
+        killed.kill()
+        first.wait_for(r"worker.*Ended with exit code 137\. It starts again")
+        wait_until(lambda: [worker for worker in workers_of(checkout) if worker != killed])
         with running(checkout, tmp_path / "refused") as refused:
             assert refused.process.wait(30) == 1
             assert f"runs already from this checkout (pid {first.process.pid})" in refused.text

@@ -41,8 +41,8 @@ def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "may_see_schedules": request.user.has_perm("jobs.view_schedule"),
         "may_add_schedule": request.user.has_perm("jobs.add_schedule"),
         "may_run": request.user.has_perm("jobs.run_job"),
-        "active_runs": _runs(request, JobRun.objects.active()),
-        "failed_runs": _runs(request, _failed_since(now - timedelta(days=1))),
+        "active_runs": _runs(request, _seen(request).active()),
+        "failed_runs": _runs(request, _failed_since(request, now - timedelta(days=1))),
         "next_schedules": _next_schedules(request),
     }
 
@@ -51,9 +51,9 @@ def _run_figures(request: HttpRequest, now: datetime) -> list[Figure]:
     if not request.user.has_perm("jobs.view_jobrun"):
         return []
     url = reverse("admin:jobs_jobrun_changelist")
-    active = JobRun.objects.active().count()
-    running = JobRun.objects.filter(status=Status.RUNNING).count()
-    failed = _failed_since(now - timedelta(days=1)).count()
+    active = _seen(request).active().count()
+    running = _seen(request).filter(status=Status.RUNNING).count()
+    failed = _failed_since(request, now - timedelta(days=1)).count()
     return [
         Figure(
             title="Active runs",
@@ -100,8 +100,12 @@ def _process_figures(request: HttpRequest, now: datetime) -> list[Figure]:
     return figures
 
 
-def _failed_since(moment: datetime) -> Any:
-    return JobRun.objects.filter(status=Status.FAILED, pk__gte=first_id_at(moment))
+def _seen(request: HttpRequest) -> Any:
+    return JobRun.objects.visible_to(request.user)
+
+
+def _failed_since(request: HttpRequest, moment: datetime) -> Any:
+    return _seen(request).filter(status=Status.FAILED, pk__gte=first_id_at(moment))
 
 
 def _runs(request: HttpRequest, rows: Any) -> list[JobRun]:
@@ -113,5 +117,7 @@ def _runs(request: HttpRequest, rows: Any) -> list[JobRun]:
 def _next_schedules(request: HttpRequest) -> list[Schedule]:
     if not request.user.has_perm("jobs.view_schedule"):
         return []
-    planned = Schedule.objects.filter(enabled=True, policy__next_slot_at__isnull=False)
+    planned = Schedule.objects.visible_to(request.user).filter(
+        enabled=True, policy__next_slot_at__isnull=False
+    )
     return list(planned.select_related("policy").order_by("policy__next_slot_at")[:ROWS])

@@ -3,6 +3,8 @@
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import BooleanField, Case, Exists, Func, OuterRef, QuerySet, UUIDField, Value, When
+from django.db.models.functions import Cast
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html
@@ -14,7 +16,7 @@ from jobs import display
 from jobs.admin import navigation
 from jobs.admin.base import ReadOnlyAdmin
 from jobs.heartbeats import DEAD_AFTER
-from jobs.models import ProcessHeartbeat
+from jobs.models import JobRun, ProcessHeartbeat, visibility_of
 
 navigation.add(
     navigation.Entry(
@@ -86,3 +88,16 @@ class ResultAdmin(ReadOnlyAdmin[TaskResult]):
     show_full_result_count = False
     fieldsets = StockTaskResultAdmin.fieldsets
     ordering = ("-id",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[TaskResult]:
+        """Without the results of runs that belong to groups of others."""
+        rows = super().get_queryset(request)
+        seen = visibility_of(request.user)
+        if seen.sees_all:
+            return rows
+        is_run = Func(
+            OuterRef("task_id"), Value("uuid"), function="pg_input_is_valid", output_field=BooleanField()
+        )
+        run_id = Case(When(is_run, then=Cast(OuterRef("task_id"), UUIDField())))
+        hidden = JobRun.objects.filter(pk=run_id).exclude(seen.condition("owner_group"))
+        return rows.exclude(Exists(hidden))

@@ -14,6 +14,7 @@ from django.urls import URLPattern, path, reverse
 
 from jobs import ledger
 from jobs.admin.base import require, user_of
+from jobs.admin.owner_form import OwnerForm
 from jobs.admin.parameters import ParameterForm
 from jobs.admin.schedule_actions import to_run
 from jobs.definitions import all_jobs, enqueue, find_job, retry_run
@@ -49,13 +50,17 @@ class RunActions(Base):
         ]
 
     def get_run(self, request: HttpRequest, run_id: Any) -> JobRun:
-        """The run of a page; 404 when it is gone, 403 for those who may not see it."""
+        """The run of a page; 404 when it is gone or another group's, 403 for those who may see none."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         try:
-            return JobRun.objects.select_related(
-                "schedule", "requested_by", "cancel_requested_by", "retry_of", "parent"
-            ).get(pk=run_id)
+            return (
+                JobRun.objects.visible_to(request.user)
+                .select_related(
+                    "schedule", "requested_by", "cancel_requested_by", "retry_of", "parent", "owner_group"
+                )
+                .get(pk=run_id)
+            )
         except (JobRun.DoesNotExist, ValidationError) as error:
             raise Http404("There is no such run.") from error
 
@@ -71,14 +76,23 @@ class RunActions(Base):
             return self._page(
                 request, "admin/jobs/jobrun/choose.html", {"title": "Run a job", "groups": groups}
             )
-        form = ParameterForm(job, data=request.POST if request.method == "POST" else None)
-        if request.method == "POST" and form.is_valid():
-            run = enqueue(job, form.values, trigger=JobRun.Trigger.ADMIN, requested_by=user_of(request))
+        data = request.POST if request.method == "POST" else None
+        form, owner = ParameterForm(job, data=data), OwnerForm(request.user, data)
+        if data is not None and form.is_valid() and owner.is_valid():
+            group = owner.cleaned_data.get("owner_group")
+            run = enqueue(
+                job,
+                form.values,
+                trigger=JobRun.Trigger.ADMIN,
+                requested_by=user_of(request),
+                owner_group_id=group.pk if group else None,
+            )
             return to_run(request, run)
         context = {
             "title": "Run a job",
             "job": job,
             "parameters": form,
+            "owner": owner,
             "back": reverse("admin:jobs_jobrun_run_job"),
         }
         return self._page(request, "admin/jobs/run_form.html", context)

@@ -99,6 +99,7 @@ class RunPage:
         run, user = self.run, self.request.user
         typical = history.durations(run.job) if run.status == Status.RUNNING else None
         is_job = find_job(run.job) is not None
+        seen = JobRun.objects.visible_to(user)
         return {
             "run": run,
             "job": find_job(run.job),
@@ -107,8 +108,8 @@ class RunPage:
             "elapsed": run.elapsed(self.now),
             "milestones": milestones(run),
             "subjects": subjects_of(run, self.request),
-            "retries": run.retries.only("id", "status", "queued_at").order_by("id"),
-            "children": run.children.only("id", "status", "job").order_by("id")[:50],
+            "retries": seen.filter(retry_of=run).only("id", "status", "queued_at").order_by("id"),
+            "children": seen.filter(parent=run).only("id", "status", "job").order_by("id")[:50],
             "may_cancel": run.is_active and user.has_perm("jobs.cancel_run"),
             "may_retry": is_job and not run.is_active and user.has_perm("jobs.run_job"),
         }

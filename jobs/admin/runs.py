@@ -75,7 +75,7 @@ class JobRunAdmin(RunActions, ReadOnlyAdmin[JobRun]):
     sortable_by = ()
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[JobRun]:
-        rows = super().get_queryset(request).defer(*HEAVY)
+        rows = JobRun.objects.visible_to(request.user).order_by(*self.ordering).defer(*HEAVY)
         return rows.annotate(error=Left(F("error_message"), 120))
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:

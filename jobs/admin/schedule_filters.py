@@ -73,7 +73,8 @@ class JobFilter(DropdownFilter):
     parameter_name = "job"
 
     def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[tuple[str, str]]:
-        names = Schedule.objects.values_list("task", flat=True).distinct().order_by("task")
+        seen = Schedule.objects.visible_to(request.user)
+        names = seen.values_list("task", flat=True).distinct().order_by("task")
         return [(name, _title(name)) for name in names]
 
     def queryset(self, request: HttpRequest, queryset: Rows) -> Rows:

@@ -11,6 +11,7 @@ from django_celery_beat.models import PeriodicTask
 from unfold import widgets
 
 from jobs.admin.moments import MomentField
+from jobs.admin.owner_form import owner_group_field
 from jobs.definitions import all_jobs
 from jobs.errors import InvalidSchedule
 from jobs.models import Schedule, SchedulePolicy
@@ -214,6 +215,8 @@ class ScheduleForm(TimingForm):
         widget=widgets.UnfoldAdminTextInputWidget(),
     )
 
+    owner_group = owner_group_field()
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         job: Any = self.fields["job"]
@@ -260,6 +263,7 @@ def initial_of(schedule: Schedule) -> dict[str, Any]:
         "one_off": schedule.one_off,
         "catch_up": policy.catch_up,
         "catch_up_window": length_in_words(timedelta(seconds=policy.catch_up_window_seconds)),
+        "owner_group": policy.owner_group_id,
         **_initial_timing(schedule),
     }
 

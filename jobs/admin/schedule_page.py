@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
@@ -18,8 +19,9 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 
-from jobs import display, schedules
+from jobs import display, ownership, schedules
 from jobs.admin.base import user_of
+from jobs.admin.owner_form import offer_groups
 from jobs.admin.parameters import ParameterForm
 from jobs.admin.schedule_form import (
     ScheduleForm,
@@ -82,13 +84,13 @@ class SchedulePage:
         if self.schedule is not None:
             initial, parameters = initial_of(self.schedule), json.loads(self.schedule.kwargs or "{}")
         job = find_job(initial["job"])
-        form = ScheduleForm(initial=initial, schedule=self.schedule)
+        form = self._form(initial=initial)
         return self._render(form, ParameterForm(job, initial=parameters) if job else None)
 
     def _posted(self) -> HttpResponse:
         if not self.may_write:
             raise PermissionDenied
-        form = ScheduleForm(self.request.POST, schedule=self.schedule)
+        form = self._form(data=self.request.POST)
         self._allow_foreign_task(form)
         parameters, is_new_job = posted_parameters(self.request)
         if is_new_job:
@@ -107,6 +109,11 @@ class SchedulePage:
             return self._leave(saved)
         return self._render(form, parameters)
 
+    def _form(self, **kwargs: Any) -> ScheduleForm:
+        form = ScheduleForm(schedule=self.schedule, **kwargs)
+        offer_groups(form, self.request.user)
+        return form
+
     def _allow_foreign_task(self, form: ScheduleForm) -> None:
         """A schedule of a Celery task that is no job keeps its task and arguments; the rest can be changed."""
         if self.schedule and self._has_foreign_task():
@@ -123,9 +130,14 @@ class SchedulePage:
             values = parameters.values
         else:
             values = json.loads(self.schedule.kwargs or "{}") if self.schedule else {}
-        if self.schedule is None:
-            return schedules.create(form.wish(values), by=by)
-        return schedules.change(self.schedule, form.wish(values), by=by)
+        with transaction.atomic():
+            if self.schedule is None:
+                saved = schedules.create(form.wish(values), by=by)
+            else:
+                saved = schedules.change(self.schedule, form.wish(values), by=by)
+            if "owner_group" in form.data and "owner_group" in form.fields:
+                ownership.give(saved, form.cleaned_data["owner_group"], by=by)
+        return saved
 
     def _leave(self, saved: Schedule) -> HttpResponse:
         messages.success(self.request, f"Schedule {saved.name} was saved.")
@@ -166,7 +178,7 @@ class SchedulePage:
         schedule, now = self.schedule, timezone.now()
         if schedule is None:
             return {}
-        runs = JobRun.objects.filter(schedule_id=schedule.pk).order_by("-id")
+        runs = JobRun.objects.visible_to(self.request.user).filter(schedule_id=schedule.pk).order_by("-id")
         return {
             "state": state_badge(schedule, now),
             "next_slot": next_slot_of(schedule, now),

@@ -52,7 +52,7 @@ navigation.add(
 @admin.register(Schedule)
 class ScheduleAdmin(ScheduleActions, ModelAdmin[Schedule]):
     list_display = ("title", "timing", "next_slot", "state", "last_run")
-    list_select_related = (*RELATED, "policy")
+    list_select_related = (*RELATED, "policy", "policy__owner_group")
     list_filter = (StateFilter, JobFilter, KindFilter, OriginFilter)
     list_per_page = 50
     search_fields = ("name", "task", "description")
@@ -61,7 +61,11 @@ class ScheduleAdmin(ScheduleActions, ModelAdmin[Schedule]):
     sortable_by = ("title", "next_slot")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Schedule]:
-        rows: QuerySet[Schedule] = super().get_queryset(request).annotate(latest_run=_latest_run())
+        rows: QuerySet[Schedule] = (
+            Schedule.objects.visible_to(request.user)
+            .order_by(*self.ordering)
+            .annotate(latest_run=_latest_run())
+        )
         return rows
 
     @admin.display(description="Schedule", ordering="name")
@@ -143,7 +147,7 @@ class ScheduleAdmin(ScheduleActions, ModelAdmin[Schedule]):
         return parameters_view(request)
 
     def get_schedule(self, request: HttpRequest, object_id: str) -> Schedule:
-        """The schedule of a page; 404 when it is gone, 403 for those who may not see it."""
+        """The schedule of a page; 404 when it is gone or another group's, 403 for those who may see none."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         key = unquote(object_id)

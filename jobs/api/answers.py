@@ -1,5 +1,6 @@
 """Answers that several views give, and who asks."""
 
+import uuid
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -10,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
+from jobs.errors import RunNotFound
 from jobs.models import JobRun
 
 
@@ -56,6 +58,14 @@ def started(run: JobRun, request: Request) -> Response:
 def conflict(description: str) -> OpenApiResponse:
     """A documented 409."""
     return OpenApiResponse(ErrorSerializer, description=description)
+
+
+def seen_run(request: Request, run_id: uuid.UUID) -> JobRun:
+    """The run, if the person who asks may see it; raises RunNotFound for another group's like for an unknown one."""
+    run = JobRun.objects.visible_to(request.user).filter(pk=run_id).first()
+    if run is None:
+        raise RunNotFound(f"There is no run {run_id}.")
+    return run
 
 
 def person(request: Request) -> User:

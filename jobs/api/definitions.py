@@ -10,13 +10,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
-from jobs import follow, history, outbox
+from jobs import follow, history, outbox, ownership
 from jobs.api.answers import STARTED, conflict, person, started
 from jobs.api.fields import FiniteFloatField, ParametersField
 from jobs.api.parsing import StrictSerializer, read_body, read_query
 from jobs.api.runs import RunSerializer, in_full
 from jobs.definitions import AnyJob, Cron, all_jobs, enqueue, get_job
-from jobs.models import JobRun
+from jobs.errors import KeyReused
+from jobs.models import JobRun, visibility_of
 
 LONGEST_WAIT = 30
 
@@ -79,6 +80,12 @@ class JobSerializer(serializers.Serializer[Any]):
 
 class TriggerSerializer(StrictSerializer):
     parameters = ParametersField(required=False, default=dict)
+    owner_group = serializers.CharField(
+        required=False,
+        allow_null=True,
+        max_length=150,
+        help_text="A group of yours: only its members see the run; null: everybody.",
+    )
 
 
 class WaitSerializer(serializers.Serializer[Any]):
@@ -102,14 +109,14 @@ class JobViewSet(ViewSet):
     def list(self, request: Request) -> Response:
         """Every job that can be run."""
         jobs = all_jobs()
-        typical = history.durations_by_job(job.name for job in jobs)
+        typical = history.durations_by_job((job.name for job in jobs), visibility_of(request.user))
         return Response(JobSerializer(jobs, many=True, context={"typical": typical}).data)
 
     @extend_schema(operation_id="jobs_retrieve", responses=JobSerializer)
     def retrieve(self, request: Request, name: str) -> Response:
         """One job."""
         job = get_job(name)
-        typical = history.durations_by_job([job.name])
+        typical = history.durations_by_job([job.name], visibility_of(request.user))
         return Response(JobSerializer(job, context={"typical": typical}).data)
 
     @extend_schema(
@@ -134,8 +141,7 @@ class JobViewSet(ViewSet):
         """Run a job now."""
         job = get_job(name)
         wait = read_query(WaitSerializer, request)["wait"] if request.query_params else 0
-        parameters = read_body(TriggerSerializer, request)["parameters"]
-        run = self._enqueue(job, parameters, request)
+        run = self._enqueue(job, read_body(TriggerSerializer, request), request)
         if wait:
             outbox.send_held()
             run = follow.wait(run.id, timeout=wait)
@@ -143,14 +149,20 @@ class JobViewSet(ViewSet):
                 return Response(in_full(run.id))
         return started(run, request)
 
-    def _enqueue(self, job: AnyJob, parameters: dict[str, Any], request: Request) -> JobRun:
+    def _enqueue(self, job: AnyJob, body: dict[str, Any], request: Request) -> JobRun:
         key = request.headers.get("Idempotency-Key")
         if key is not None and not (1 <= len(key) <= 200 and key.isascii() and key.isprintable()):
             raise ValidationError({"Idempotency-Key": ["Use 1 to 200 printable ASCII characters."]})
-        return enqueue(
+        user = person(request)
+        group = ownership.chosen(body.get("owner_group"), user)
+        run = enqueue(
             job,
-            parameters,
+            body["parameters"],
             trigger=JobRun.Trigger.API,
-            requested_by=person(request),
+            requested_by=user,
+            owner_group_id=group.pk if group else None,
             idempotency_key=key,
         )
+        if key is not None and not visibility_of(user).includes(run.owner_group_id):
+            raise KeyReused  # for a run of another group
+        return run

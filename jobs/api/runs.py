@@ -14,12 +14,12 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from jobs import follow, history, ledger
-from jobs.api.answers import STARTED, conflict, person, started
+from jobs.api.answers import STARTED, conflict, person, seen_run, started
 from jobs.api.fields import ParametersField
 from jobs.api.filters import RunFilter
 from jobs.api.parsing import StrictSerializer, read_body, read_query
 from jobs.definitions import retry_run
-from jobs.models import JobRun, RunLog
+from jobs.models import JobRun, RunLog, visibility_of
 
 
 class EtaSerializer(serializers.Serializer[history.Eta]):
@@ -44,6 +44,12 @@ class RunSummarySerializer(serializers.ModelSerializer[JobRun]):
     celery_state = serializers.CharField(help_text="The state under Celery's names.")
     schedule = ScheduleLinkSerializer(allow_null=True)
     requested_by = serializers.CharField(source="requested_by.username", allow_null=True, default=None)
+    owner_group = serializers.CharField(
+        source="owner_group.name",
+        allow_null=True,
+        default=None,
+        help_text="Only members of this group see the run; null: everybody.",
+    )
     progress = ProgressSerializer(source="*")
     wait_seconds = serializers.SerializerMethodField(
         help_text="From being asked for to the start of the latest attempt, or until now."
@@ -64,7 +70,9 @@ class RunSummarySerializer(serializers.ModelSerializer[JobRun]):
             "trigger",
             "schedule",
             "scheduled_for",
+            "schedule_version",
             "requested_by",
+            "owner_group",
             "retry_of",
             "attempt",
             "max_attempts",
@@ -200,7 +208,7 @@ def in_full(run_id: uuid.UUID) -> dict[str, Any]:
 
 
 class RunViewSet(mixins.ListModelMixin, GenericViewSet[JobRun]):
-    queryset = JobRun.objects.select_related("schedule", "requested_by").defer(
+    queryset = JobRun.objects.select_related("schedule", "requested_by", "owner_group").defer(
         "parameters", "args", "result", "traceback", "error_message"
     )
     serializer_class = RunSummarySerializer
@@ -217,7 +225,8 @@ class RunViewSet(mixins.ListModelMixin, GenericViewSet[JobRun]):
     }
 
     def get_queryset(self) -> QuerySet[JobRun]:
-        runs = super().get_queryset()
+        seen = visibility_of(self.request.user).condition("owner_group")
+        runs = super().get_queryset().filter(seen)
         return runs.filter(status__in=JobRun.Status.active()) if self.action == "active" else runs
 
     def paginate_queryset(self, queryset: Any) -> Any:
@@ -243,12 +252,12 @@ class RunViewSet(mixins.ListModelMixin, GenericViewSet[JobRun]):
     @extend_schema(operation_id="runs_retrieve", responses=RunSerializer)
     def retrieve(self, request: Request, id: uuid.UUID) -> Response:
         """One run with everything that is known of it."""
-        return Response(in_full(id))
+        return Response(in_full(seen_run(request, id).pk))
 
     @extend_schema(operation_id="runs_progress", responses=RunProgressSerializer)
     def progress(self, request: Request, id: uuid.UUID) -> Response:
         """How far a run is."""
-        run, now = ledger.get(id), timezone.now()
+        run, now = seen_run(request, id), timezone.now()
         elapsed = run.elapsed(now)
         typical = history.durations(run.job) if run.status == JobRun.Status.RUNNING else None
         run.duration_seconds = None if elapsed is None else elapsed.total_seconds()  # type: ignore[attr-defined]
@@ -260,7 +269,7 @@ class RunViewSet(mixins.ListModelMixin, GenericViewSet[JobRun]):
         """The log of a run. To follow it, ask again with `after` until `has_ended`."""
         query = read_query(LogsQuerySerializer, request)
         # The run is read before its log: when it has ended, the log is complete.
-        run = ledger.get(id)
+        run = seen_run(request, id)
         lines = follow.logs(run.id, after=query["after"], limit=query["limit"])
         last = lines[-1].pk if lines else query["after"]
         has_ended = not run.is_active and len(lines) < query["limit"]
@@ -277,7 +286,7 @@ class RunViewSet(mixins.ListModelMixin, GenericViewSet[JobRun]):
     )
     def cancel(self, request: Request, id: uuid.UUID) -> Response:
         """Cancel a run: at once while it waits, else it is asked to stop, and made to when it does not."""
-        run = ledger.cancel(id, by=person(request))
+        run = ledger.cancel(seen_run(request, id).pk, by=person(request))
         code = status.HTTP_202_ACCEPTED if run.is_active else status.HTTP_200_OK
         return Response(in_full(run.id), status=code)
 
@@ -289,5 +298,5 @@ class RunViewSet(mixins.ListModelMixin, GenericViewSet[JobRun]):
     def retry(self, request: Request, id: uuid.UUID) -> Response:
         """Make a finished run again as a new run, with the same parameters or others."""
         parameters = read_body(RetryInputSerializer, request).get("parameters")
-        run = retry_run(ledger.get(id), by=person(request), parameters=parameters)
+        run = retry_run(seen_run(request, id), by=person(request), parameters=parameters)
         return started(run, request)

@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_field
@@ -14,13 +16,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from jobs import schedules
+from jobs import ownership, schedules
 from jobs.api.answers import STARTED, conflict, person, started
 from jobs.api.fields import FiniteFloatField, MomentField, ParametersField
 from jobs.api.filters import ScheduleFilter
 from jobs.api.pagination import ByName
 from jobs.api.parsing import StrictSerializer, read_body, read_query
-from jobs.models import JobRun, Schedule, SchedulePolicy
+from jobs.models import JobRun, Schedule, SchedulePolicy, visibility_of
 from jobs.slots import is_known
 from jobs.timing import InvalidTiming, Slot, Timing, describe, dst_warnings, preview, timing_of, zone_of
 from jobs.timing.solar import EVENTS
@@ -75,6 +77,13 @@ class ScheduleInputSerializer(TimingSerializer):
         choices=SchedulePolicy.CatchUp.choices, default=SchedulePolicy.CatchUp.LAST
     )
     catch_up_window_seconds = serializers.IntegerField(min_value=10, max_value=366 * 86_400, default=86_400)
+    owner_group = serializers.CharField(
+        required=False,
+        allow_null=True,
+        max_length=150,
+        help_text="A group of yours: only its members see the schedule and its runs; null: everybody. "
+        "Left out, it stays as it is.",
+    )
 
     def validate_job(self, name: str) -> str:
         if not is_known(name):
@@ -157,8 +166,15 @@ class ScheduleSerializer(serializers.Serializer[Schedule]):
     )
     planning_error = serializers.CharField(source="policy.planning_error")
     pause = serializers.SerializerMethodField()
+    version = serializers.IntegerField(source="policy.version", help_text="Grows by one with each change.")
     origin = serializers.ChoiceField(source="policy.origin", choices=SchedulePolicy.Origin.choices)
     owner = serializers.CharField(source="policy.owner.username", allow_null=True, default=None)
+    owner_group = serializers.CharField(
+        source="policy.owner_group.name",
+        allow_null=True,
+        default=None,
+        help_text="Only members of this group see the schedule and its runs; null: everybody.",
+    )
     is_orphan = serializers.SerializerMethodField(help_text="No code is left for the job.")
     last_run_at = serializers.DateTimeField(allow_null=True)
     total_run_count = serializers.IntegerField()
@@ -211,7 +227,7 @@ class ScheduleDetailSerializer(ScheduleSerializer):
 
 class ScheduleViewSet(mixins.ListModelMixin, GenericViewSet[Schedule]):
     queryset = Schedule.objects.select_related(
-        "crontab", "interval", "solar", "clocked", "policy", "policy__owner"
+        "crontab", "interval", "solar", "clocked", "policy", "policy__owner", "policy__owner_group"
     )
     serializer_class = ScheduleSerializer
     filterset_class = ScheduleFilter
@@ -230,6 +246,10 @@ class ScheduleViewSet(mixins.ListModelMixin, GenericViewSet[Schedule]):
         "preview_unsaved": "jobs.view_schedule",
     }
 
+    def get_queryset(self) -> QuerySet[Schedule]:
+        seen = visibility_of(self.request.user).condition("policy__owner_group")
+        return super().get_queryset().filter(seen)
+
     @extend_schema(operation_id="schedules_list")
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Schedules by name."""
@@ -242,8 +262,10 @@ class ScheduleViewSet(mixins.ListModelMixin, GenericViewSet[Schedule]):
     )
     def create(self, request: Request) -> Response:
         """Make a schedule. Its first slot is the next one from now."""
-        wish = _wish(read_body(ScheduleInputSerializer, request))
-        schedule = schedules.create(wish, by=person(request))
+        body = read_body(ScheduleInputSerializer, request)
+        with transaction.atomic():
+            schedule = schedules.create(_wish(body), by=person(request))
+            _give(schedule, body, request)
         return self._answer(schedule.pk, status.HTTP_201_CREATED)
 
     @extend_schema(operation_id="schedules_retrieve", responses=ScheduleDetailSerializer)
@@ -257,7 +279,10 @@ class ScheduleViewSet(mixins.ListModelMixin, GenericViewSet[Schedule]):
     def update(self, request: Request, pk: int) -> Response:
         """Replace a schedule; what is left out gets its default."""
         schedule = self.get_object()
-        schedules.change(schedule, _wish(read_body(ScheduleInputSerializer, request)), by=person(request))
+        body = read_body(ScheduleInputSerializer, request)
+        with transaction.atomic():
+            schedules.change(schedule, _wish(body), by=person(request))
+            _give(schedule, body, request)
         return self._answer(pk)
 
     @extend_schema(
@@ -273,7 +298,9 @@ class ScheduleViewSet(mixins.ListModelMixin, GenericViewSet[Schedule]):
         changes = serializer.validated_data
         wish = schedules.wish_of(schedule)
         wish = replace(wish, when=_changed_when(wish.when, changes), **_policy_and_names(changes))
-        schedules.change(schedule, wish, by=person(request))
+        with transaction.atomic():
+            schedules.change(schedule, wish, by=person(request))
+            _give(schedule, changes, request)
         return self._answer(pk)
 
     @extend_schema(
@@ -364,6 +391,13 @@ def _preview(timing: Timing, wanted: Mapping[str, Any]) -> Response:
     return Response(PreviewSerializer(shown).data)
 
 
+def _give(schedule: Schedule, body: Mapping[str, Any], request: Request) -> None:
+    """Change the owner group when the body names one."""
+    if "owner_group" in body:
+        user = person(request)
+        ownership.give(schedule, ownership.chosen(body["owner_group"], user), by=user)
+
+
 def _wish(body: Mapping[str, Any]) -> schedules.Wish:
     return schedules.Wish(when=_when(body), **_policy_and_names(body))
 
@@ -386,4 +420,4 @@ def _changed_when(before: schedules.When, changes: Mapping[str, Any]) -> schedul
 
 
 def _policy_and_names(body: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in body.items() if name not in {*_TIMING, "timezone"}}
+    return {name: value for name, value in body.items() if name not in {*_TIMING, "timezone", "owner_group"}}

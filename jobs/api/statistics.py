@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 
 from jobs import statistics
 from jobs.api.parsing import read_query
-from jobs.models import JobRun
+from jobs.models import JobRun, visibility_of
 from jobs.timing import Interval, InvalidTiming, parse_interval
 
 SHORTEST_WINDOW, LONGEST_WINDOW = timedelta(seconds=1), timedelta(days=366)
@@ -75,5 +75,7 @@ class StatisticsView(APIView):
         """Counts, success rate, durations, waits and throughput of the runs asked for in the window."""
         query = read_query(StatisticsQuerySerializer, request)
         now = timezone.now()
-        found = statistics.of_window(now - query["window"], now, job=query.get("job"))
+        found = statistics.of_window(
+            now - query["window"], now, job=query.get("job"), seen=visibility_of(request.user)
+        )
         return Response(StatisticsSerializer(found).data)

@@ -50,7 +50,7 @@ DROP FUNCTION jobs_tally_run();
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("jobs", "0002_schedule_triggers"),
+        ("jobs", "0008_lateness"),
     ]
 
     operations = [

@@ -1,18 +1,42 @@
-"""The control plane's tables: the run ledger, its logs, schedules and heartbeats."""
+"""The control plane's tables: the run ledger and its logs, schedules with their policies, alerts, heartbeats and the rest."""
 
+from jobs.models.alert import Alert, AlertEvent, AlertRead, AlertWatch
+from jobs.models.attempt import RunAttempt
+from jobs.models.audit import AuditEvent
+from jobs.models.calendar import Calendar, CalendarDays, MaintenanceWindow
+from jobs.models.failure import FailureDecision
 from jobs.models.heartbeat import ProcessHeartbeat
+from jobs.models.limit import JobLimit
 from jobs.models.run import JobRun, RunLog, first_run_id, new_run_id
 from jobs.models.schedule import Schedule, SchedulePolicy
+from jobs.models.tally import RunSummary
 from jobs.models.totals import MetricTotal, RunTally
+from jobs.models.version import ScheduleVersion
+from jobs.models.visibility import Visibility, visibility_of
 
 __all__ = [
+    "Alert",
+    "AlertEvent",
+    "AlertRead",
+    "AlertWatch",
+    "AuditEvent",
+    "Calendar",
+    "CalendarDays",
+    "FailureDecision",
+    "JobLimit",
     "JobRun",
+    "MaintenanceWindow",
     "MetricTotal",
     "ProcessHeartbeat",
+    "RunAttempt",
     "RunLog",
+    "RunSummary",
     "RunTally",
     "Schedule",
     "SchedulePolicy",
+    "ScheduleVersion",
+    "Visibility",
     "first_run_id",
     "new_run_id",
+    "visibility_of",
 ]

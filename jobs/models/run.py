@@ -4,12 +4,15 @@ import os
 import time
 import uuid
 from datetime import datetime, timedelta
-from typing import Self
+from typing import Any, Self
 
 from django.conf import settings
+from django.contrib.auth.models import Group
 from django.db import models
 from django.db.models import Q
 from django_celery_beat.models import PeriodicTask
+
+from jobs.models.visibility import visibility_of
 
 
 def new_run_id() -> uuid.UUID:
@@ -32,6 +35,10 @@ def first_run_id(moment: datetime) -> uuid.UUID:
 class JobRunQuerySet(models.QuerySet["JobRun"]):
     """Questions about many runs."""
 
+    def visible_to(self, user: Any) -> Self:
+        """Runs that belong to no group or to one of the user's. Every way in starts with this."""
+        return self.filter(visibility_of(user).condition("owner_group"))
+
     def active(self) -> Self:
         """Runs that are waiting, running or waiting for their next attempt."""
         return self.filter(status__in=JobRun.Status.active())
@@ -50,11 +57,14 @@ class JobRun(models.Model):
 
     The row is the truth; messages on the broker are only hints to look at it::
 
-        queued -> running -> succeeded | partial | failed | cancelled
-          ^          |
-          |          +-> retrying (until next_attempt_at)   a failure worth another attempt, or a lost worker
-          +--------------+
+        waiting -> queued -> running -> succeeded | partial | failed | cancelled
+                     ^          |
+                     |          +-> retrying (until next_attempt_at)   a failure worth another attempt, or a lost worker
+                     +--------------+
         skipped, missed                                     slots of a schedule that never ran, with the reason
+
+    A run of a job with limits, or of a schedule with policies, begins as `waiting` and says for what: it is not on the
+    broker, no worker can take it, and `jobs.admission` moves it on. A retry of a job with limits passes there again.
 
     `attempt` is the fencing token: a claim adds one, and every write of a running attempt names its own
     number, so a superseded attempt can write neither progress nor outcome. Rows are changed by the
@@ -62,6 +72,7 @@ class JobRun(models.Model):
     """
 
     class Status(models.TextChoices):
+        WAITING = "waiting", "Waiting for its turn"
         QUEUED = "queued", "Queued"
         RUNNING = "running", "Running"
         RETRYING = "retrying", "Waiting to retry"
@@ -74,7 +85,7 @@ class JobRun(models.Model):
 
         @classmethod
         def active(cls) -> list["JobRun.Status"]:
-            return [cls.QUEUED, cls.RUNNING, cls.RETRYING]
+            return [cls.WAITING, cls.QUEUED, cls.RUNNING, cls.RETRYING]
 
         @classmethod
         def terminal(cls) -> list["JobRun.Status"]:
@@ -88,6 +99,14 @@ class JobRun(models.Model):
         def celery_state(self) -> str:
             """The name Celery's tools use for this state (running runs that report progress say PROGRESS)."""
             return _CELERY_STATES[self]
+
+    class WaitingFor(models.TextChoices):
+        """What a waiting run waits for."""
+
+        JITTER = "jitter", "Its moment within the jitter"
+        WINDOW = "window", "The end of a maintenance window"
+        OVERLAP = "overlap", "Another run of its schedule"
+        LIMIT = "limit", "A place within its job's limits"
 
     class Trigger(models.TextChoices):
         SCHEDULE = "schedule", "Schedule"
@@ -113,6 +132,9 @@ class JobRun(models.Model):
         PeriodicTask, on_delete=models.SET_NULL, null=True, blank=True, related_name="runs", db_index=False
     )
     scheduled_for = models.DateTimeField(null=True, blank=True, help_text="The slot of the schedule.")
+    schedule_version = models.PositiveIntegerField(
+        null=True, blank=True, help_text="The number of the schedule's version that fired it."
+    )
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.SET_NULL,
@@ -127,6 +149,16 @@ class JobRun(models.Model):
     parent = models.ForeignKey(
         "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="children", db_index=False
     )
+    owner_group = models.ForeignKey(
+        Group,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+        help_text="Only members see the run. Empty: everybody who may see runs. Inherited, by a database trigger, "
+        "from the run it repeats, the run it is part of, or its schedule.",
+    )
     idempotency_key = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001 - unique when given
 
     attempt = models.PositiveSmallIntegerField(default=0, help_text="Fencing token: grows with each claim.")
@@ -136,10 +168,35 @@ class JobRun(models.Model):
         null=True, blank=True, help_text="When it was last sent to the broker."
     )
     publish_count = models.PositiveSmallIntegerField(default=0)
+    first_published_at = models.DateTimeField(
+        null=True, blank=True, help_text="When its present attempt was first sent to the broker."
+    )
     next_attempt_at = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True, help_text="Not started after this moment.")
     started_at = models.DateTimeField(null=True, blank=True, help_text="When the latest attempt was claimed.")
     finished_at = models.DateTimeField(null=True, blank=True)
+
+    waiting_for = models.CharField(
+        max_length=7, choices=WaitingFor.choices, blank=True, default="", db_default=""
+    )
+    waiting_since = models.DateTimeField(
+        null=True, blank=True, help_text="Since when it waits for that; null when it does not wait."
+    )
+    not_before = models.DateTimeField(
+        null=True, blank=True, help_text="Jitter, window: the moment until which it waits."
+    )
+    admitted_at = models.DateTimeField(
+        null=True, blank=True, help_text="When it was queued after waiting; null when it never waited."
+    )
+    waits = models.JSONField(
+        null=True, blank=True, help_text="Seconds it waited, by what for, once each wait is over."
+    )
+    limit_key = models.CharField(  # noqa: DJ001 - null: its job has no limits
+        max_length=200,
+        null=True,
+        blank=True,
+        help_text="What the limit per key of its job counts it under; null when its job has no limits.",
+    )
 
     worker = models.CharField(max_length=200, blank=True)
     worker_pid = models.PositiveIntegerField(null=True, blank=True)
@@ -153,6 +210,9 @@ class JobRun(models.Model):
         blank=True,
         related_name="+",
         db_index=False,
+    )
+    cancel_forced = models.BooleanField(
+        default=False, db_default=False, help_text="The cancel gives no grace: the process is killed."
     )
     cancel_acknowledged_at = models.DateTimeField(null=True, blank=True)
 
@@ -168,6 +228,9 @@ class JobRun(models.Model):
         max_length=40, blank=True, help_text="Equal for errors of the same cause."
     )
     traceback = models.TextField(blank=True)
+    is_noted = models.BooleanField(
+        default=False, db_default=False, help_text="The alerts have taken note of its failure."
+    )
     traceparent = models.CharField(
         max_length=55,
         blank=True,
@@ -202,8 +265,35 @@ class JobRun(models.Model):
             models.Index(fields=["lease_expires_at"], condition=Q(status="running"), name="jobs_run_lease"),
             models.Index(
                 fields=["expires_at"],
-                condition=Q(status="queued", expires_at__isnull=False),
+                condition=Q(status__in=["waiting", "queued"], expires_at__isnull=False),
                 name="jobs_run_expiry",
+            ),
+            # jobs.admission: who waits for what, whom a schedule still has, what counts against a job's limits
+            models.Index(
+                fields=["waiting_for", "job", "priority", "id"],
+                condition=Q(status="waiting"),
+                name="jobs_run_waiting",
+            ),
+            models.Index(
+                fields=["schedule"],
+                condition=Q(schedule__isnull=False, status__in=["waiting", "queued", "running", "retrying"]),
+                name="jobs_run_of_schedule",
+            ),
+            models.Index(
+                fields=["job", "limit_key"],
+                condition=Q(limit_key__isnull=False, status__in=["queued", "running"]),
+                name="jobs_run_limited",
+            ),
+            models.Index(
+                fields=["job", "started_at"],
+                condition=Q(limit_key__isnull=False, started_at__isnull=False),
+                name="jobs_run_rated",
+            ),
+            # jobs.alerts: what went wrong and was not looked at
+            models.Index(
+                fields=["id"],
+                condition=Q(status__in=["failed", "missed"], is_noted=False),
+                name="jobs_run_unnoted",
             ),
             # lists and statistics
             models.Index(fields=["job", "-id"], name="jobs_run_by_job"),
@@ -211,8 +301,19 @@ class JobRun(models.Model):
             models.Index(
                 fields=["schedule", "-id"], condition=Q(schedule__isnull=False), name="jobs_run_by_schedule"
             ),
+            models.Index(
+                fields=["owner_group", "-id"],
+                condition=Q(owner_group__isnull=False),
+                name="jobs_run_by_group",
+            ),
             models.Index(fields=["retry_of"], condition=Q(retry_of__isnull=False), name="jobs_run_retry_of"),
             models.Index(fields=["parent"], condition=Q(parent__isnull=False), name="jobs_run_parent"),
+            # jobs.failures: failed runs by cause
+            models.Index(
+                fields=["error_fingerprint", "finished_at"],
+                condition=Q(status="failed"),
+                name="jobs_run_failures",
+            ),
         ]
         permissions = [
             ("run_job", "Can run jobs and retry runs"),
@@ -249,6 +350,7 @@ class JobRun(models.Model):
 
 
 _CELERY_STATES = {
+    JobRun.Status.WAITING: "PENDING",
     JobRun.Status.QUEUED: "PENDING",
     JobRun.Status.RUNNING: "STARTED",
     JobRun.Status.RETRYING: "RETRY",

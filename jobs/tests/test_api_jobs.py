@@ -55,11 +55,13 @@ def test_trigger_answers_202_with_the_run_and_its_address(client, django_capture
     assert client.get(response["Location"]).json()["status"] == "queued"
 
 
-def test_trigger_costs_one_query_for_the_user_with_all_permissions_and_one_insert(make_client):
+def test_trigger_costs_one_query_for_the_user_with_all_permissions_and_one_statement_for_run_and_audit(
+    make_client,
+):
     client = make_client("run_job")
     with CaptureQueriesContext(connection) as queries:
         assert trigger(client, {"parameters": {"left": 2}}).status_code == 202
-    assert [query["sql"].split()[0] for query in queries] == ["SELECT", "INSERT"]
+    assert [query["sql"].split()[0] for query in queries] == ["SELECT", "WITH"]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,9 +1,19 @@
 """A worker dies in mid-run: the run is made again, and ends once."""
 
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
 import pytest
 
 from jobs.models import JobRun
 from tests.chaos.expectations import expect_each_ended_once
+from tests.chaos.spawner import ROOT
 from tests.chaos.world import World, eventually
 from tests.jobs_for_tests import tasks
 
@@ -56,6 +66,41 @@ def test_worker_and_scheduler_die_together(world: World) -> None:
     world.worker()
     world.settled()
     expect_each_ended_once(runs, attempts=2)
+
+
+def test_a_worker_whose_process_dies_while_it_starts_is_started_again(world: World, tmp_path: Path) -> None:
+    # Celery's main process gives up then, though it replaces every process that dies later.
+    world.stop_workers()
+    world.beat()
+    run = tasks.count_slowly.enqueue(until=2, pause=0.05)
+    with kept_worker(tmp_path / "log") as keeper:
+        eventually(lambda: psutil.Process(keeper.pid).children(), "the worker starts")
+        main = psutil.Process(keeper.pid).children()[0]
+        eventually(main.children, "it has a process").pop().kill()
+        [ended] = world.settled()
+        said = (tmp_path / "log").read_text()
+    assert "Could not start worker processes" in said
+    assert "It starts again" in said
+    assert (ended.pk, ended.status) == (run.pk, Status.SUCCEEDED)
+
+
+@contextmanager
+def kept_worker(log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker as `make run` starts it: looked after by `config.keep_running`."""
+    celery = (sys.executable, "-m", "celery", "-A", "config", "worker", "-c", "2", "-n", "kept@chaos")
+    with log.open("w") as output:
+        keeper = subprocess.Popen(
+            [sys.executable, "-m", "config.keep_running", *celery],
+            cwd=ROOT,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield keeper
+    finally:
+        os.killpg(keeper.pid, signal.SIGKILL)
+        keeper.wait(10)
 
 
 def test_the_last_attempt_that_is_lost_ends_as_failed(world: World) -> None:

@@ -39,6 +39,8 @@ class Claim:
     args: list[Any]
     scheduled_for: datetime | None
     parent_id: uuid.UUID | None
+    schedule_id: int | None = None
+    traceparent: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +85,7 @@ SET status = 'running', attempt = attempt + 1, started_at = clock_timestamp(), f
     next_attempt_at = NULL, progress = 0, progress_current = NULL, progress_total = NULL, progress_text = '',
     error_type = '', error_message = '', error_fingerprint = '', traceback = ''
 WHERE id = %s AND status = 'queued' AND (expires_at IS NULL OR expires_at > clock_timestamp())
-RETURNING id, attempt, max_attempts, job, parameters, args, scheduled_for, parent_id
+RETURNING id, attempt, max_attempts, job, parameters, args, scheduled_for, parent_id, schedule_id, traceparent
 """
 
 
@@ -106,6 +108,8 @@ def claim(run_id: uuid.UUID, *, worker: str, pid: int, sent_at: float | None = N
         args=json.loads(row[5]),
         scheduled_for=row[6],
         parent_id=row[7],
+        schedule_id=row[8],
+        traceparent=row[9],
     )
 
 

@@ -1,12 +1,11 @@
 """Settings that every environment shares. The overlays beside this file are short and only override."""
 
+import logging
 import sys
 from datetime import timedelta
 from pathlib import Path
 
-import structlog
-
-from config import embedded, env
+from config import embedded, env, logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 
@@ -39,6 +38,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "config.requests.IdentifyRequests",
     "jobs.metrics.requests.CountRequests",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -154,34 +154,9 @@ METRICS_TOKEN = env.text("METRICS_TOKEN")
 METRICS_FLUSH_SECONDS = env.seconds("METRICS_FLUSH_SECONDS", 5)
 
 # One line a record, or one JSON object a record for log collectors. What a job's body logs goes to its run too.
-LOG_FORMAT = env.text("LOG_FORMAT", "text")
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "text": {"format": "{asctime} {levelname:<7} {name}: {message}", "style": "{"},
-        "json": {
-            "()": "structlog.stdlib.ProcessorFormatter",
-            "processors": [
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.JSONRenderer(),
-            ],
-            "foreign_pre_chain": [
-                structlog.stdlib.add_log_level,
-                structlog.stdlib.add_logger_name,
-                structlog.processors.TimeStamper(fmt="iso"),
-                structlog.processors.format_exc_info,
-            ],
-        },
-        "message": {"format": "{message}", "style": "{"},
-    },
-    "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT},
-        "run": {"class": "jobs.runlogs.RunLogHandler", "formatter": "message", "level": "INFO"},
-    },
-    "root": {"handlers": ["console", "run"], "level": env.text("LOG_LEVEL", "INFO")},
-    "loggers": {"httpx": {"level": "WARNING"}, "celery.app.trace": {"level": "WARNING"}},
-}
+LOG_FORMAT = env.choice("LOG_FORMAT", "console", logs.FORMATS)
+LOGGING = logs.configuration(LOG_FORMAT, env.text("LOG_LEVEL", "INFO"))
+logging.captureWarnings(LOG_FORMAT == "json")
 
 # The admin's theme. Its sidebar is a registry that apps add to: jobs.admin.navigation.
 UNFOLD = {

@@ -31,8 +31,12 @@ class Program:
         return self._log.read_text(errors="replace")
 
     def lines(self) -> list[dict[str, Any]]:
-        """What it has said, one JSON object a line; raises ValueError for anything else."""
-        return [json.loads(line) for line in self.text.splitlines() if line]
+        """What it has said, one JSON object a line; raises ValueError for anything else.
+
+        Except for what Celery writes past logging when a signal ends a worker.
+        """
+        said = [line for line in self.text.splitlines() if line]
+        return [json.loads(line) for line in said if not line.startswith("worker: Warm shutdown")]
 
     def stop(self) -> None:
         """Ask it to end; make it end when it does not."""

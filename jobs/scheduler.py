@@ -12,6 +12,7 @@ from django.db import Error, connection
 from django.utils import timezone
 
 from jobs import admission, failures, heartbeats, outbox, reaper, release, slots, sync
+from jobs.metrics import totals
 from jobs.models import ProcessHeartbeat
 
 logger = logging.getLogger(__name__)
@@ -88,6 +89,7 @@ class SlotScheduler(Scheduler):
         if time.monotonic() >= self._recover_from:
             reaper.recover_lost()
         outbox.sweep()
+        totals.fold()
 
     def should_sync(self) -> bool:
         return False

@@ -13,4 +13,4 @@ CELERY_BROKER_URL = BROKER_URL
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.jobs_for_tests"]  # noqa: F405 - from the base
 
 # Tests ask quickly; the tests of the limits set their own.
-API_ANONYMOUS_RATE = API_USER_RATE = 0
+API_ANONYMOUS_RATE = API_USER_RATE = API_KEY_RATE = 0

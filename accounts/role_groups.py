@@ -11,7 +11,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from django.apps import AppConfig, apps
+from django.apps import AppConfig
+from django.apps import apps as installed
 
 #: From the least to the most; each may also do what those before it may.
 ROLES = ("viewer", "operator", "editor", "admin")
@@ -23,7 +24,7 @@ def permissions_of(role: str) -> set[str]:
     """Every permission a role has by declaration, as `jobs.run_job`."""
     return {
         permission
-        for config in apps.get_app_configs()
+        for config in installed.get_app_configs()
         for name, permission in _grants(config)
         if name == role
     }
@@ -34,12 +35,12 @@ def scopes() -> dict[str, frozenset[str]]:
     """Every scope of API keys with the permissions behind it."""
     return {
         name: frozenset(_full(config.label, permission) for permission in permissions)
-        for config in apps.get_app_configs()
+        for config in installed.get_app_configs()
         for name, permissions in _declared(config, "SCOPES").items()
     }
 
 
-def install(sender: AppConfig, apps: Any, **kwargs: Any) -> None:
+def install(sender: AppConfig, apps: Any = installed, **kwargs: Any) -> None:
     """Bring the groups up to what one app declares: called after migrations, when its permissions are there."""
     wanted = set(_grants(sender))
     if not wanted:
@@ -75,7 +76,7 @@ def _name(permission: Any) -> str:
 
 
 def _all_grants() -> set[Grant]:
-    return {grant for config in apps.get_app_configs() for grant in _grants(config)}
+    return {grant for config in installed.get_app_configs() for grant in _grants(config)}
 
 
 def _grants(config: AppConfig) -> list[Grant]:

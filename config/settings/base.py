@@ -181,6 +181,7 @@ UNFOLD = {
 REST_FRAMEWORK: dict[str, object] = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "accounts.authentication.TokenAuthentication",
+        "accounts.authentication.ApiKeyAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["jobs.api.permissions.ActionPermission"],
@@ -200,6 +201,8 @@ REST_FRAMEWORK: dict[str, object] = {
 # Requests a minute and process, for one address without and one user with authentication; 0: no limit.
 API_ANONYMOUS_RATE = env.integer("API_ANONYMOUS_RATE", 300)
 API_USER_RATE = env.integer("API_USER_RATE", 6000)
+# And for one API key.
+API_KEY_RATE = env.integer("API_KEY_RATE", 3000)
 SIMPLE_JWT = {
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=30),
     "REFRESH_TOKEN_LIFETIME": timedelta(days=7),

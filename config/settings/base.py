@@ -145,6 +145,9 @@ JOBS_HEARTBEAT_SECONDS = env.seconds("JOBS_HEARTBEAT_SECONDS", 3)
 JOBS_TICK_SECONDS = env.seconds("JOBS_TICK_SECONDS", 1)
 JOBS_CANCEL_GRACE_SECONDS = env.seconds("JOBS_CANCEL_GRACE_SECONDS", 10)
 JOBS_REPUBLISH_SECONDS = env.seconds("JOBS_REPUBLISH_SECONDS", 60)
+# How often somebody looks at what is wrong (jobs.alerts.watch), and how often each queue is tried out; 0: never.
+JOBS_WATCH_SECONDS = env.integer("JOBS_WATCH_SECONDS", 5)
+JOBS_CANARY_SECONDS = env.integer("JOBS_CANARY_SECONDS", 300)
 # What `prune_runs` keeps, in days.
 JOBS_KEEP_RUNS_DAYS = env.integer("JOBS_KEEP_RUNS_DAYS", 90)
 

@@ -80,8 +80,11 @@ def tell_of_unwatched_time(memory: AlertWatch, at: datetime) -> None:
 def watch_scheduler(memory: AlertWatch, at: datetime) -> None:
     """Whether a scheduler lives and leaves no slot alone."""
     is_alive = bool(heartbeats.alive(ProcessHeartbeat.Kind.BEAT, at))
-    if is_alive and not _overdue_slots(at - OVERDUE):
+    is_idle = is_alive and _overdue_slots(at - OVERDUE)
+    if is_alive and not is_idle:
         memory.scheduler_seen_at = at
+    # One that has just started needs a moment to settle what passed.
+    if is_alive and (not is_idle or at - (memory.scheduler_seen_at or at) < OVERDUE):
         SCHEDULER.is_up(at)
         return
     since = memory.scheduler_seen_at or at

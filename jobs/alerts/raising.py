@@ -51,19 +51,21 @@ def raise_alert(
     since: datetime | None = None,
     times: int = 1,
     job: str = "",
+    owner_group_id: int | None = None,
 ) -> Alert:
     """Report that something is bad; returns its alert, which opens when the kind's hysteresis says so.
 
     Without a fingerprint, the subject tells causes apart. `severity` is the kind's when it is not given, or what the
     alert has. `at` is the moment of the sighting (now), `since` when it began to be bad (the first sighting), `times`
-    how many sightings are reported together. Raises UnknownKind.
+    how many sightings are reported together. With an owner group, only its members see the alert; the fingerprint must
+    tell groups apart. Raises UnknownKind.
     """
     declared = get_kind(kind)
     at = at or timezone.now()
     cause = (fingerprint or f"{subject.type}:{subject.id}")[:200]
     with _locked(kind, cause) as found:
         alert = found if found is not None and _goes_on(found, declared, at) else _new(declared, cause, at)
-        alert.job = job[:200] or alert.job
+        alert.job, alert.owner_group_id = job[:200] or alert.job, owner_group_id
         alert.subject_type, alert.subject_id = clean_text(subject.type)[:50], clean_text(subject.id)[:100]
         alert.subject_text, alert.link = clean_text(subject.text)[:300], subject.link[:500]
         alert.title, alert.message = clean_text(title)[:200], clean_text(message)

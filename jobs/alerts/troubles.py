@@ -12,11 +12,14 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection
+from django.db.models import Q
+from django.utils import timezone
 
 from jobs.alerts import canary, incidents, subjects
 from jobs.alerts.builtin import RUN_FAILED, RUN_LOST, SLOT_MISSED
 from jobs.alerts.incidents import Span
 from jobs.alerts.raising import raise_alert
+from jobs.models import FailureDecision
 
 #: Runs that are noted by one statement.
 BATCH = 5000
@@ -28,7 +31,7 @@ WITH noted AS (
     UPDATE jobs_jobrun SET is_noted = true
     WHERE id IN (SELECT id FROM jobs_jobrun WHERE status IN ('failed', 'missed') AND NOT is_noted
                  ORDER BY id LIMIT %(batch)s)
-    RETURNING id, job, status, reason, error_type, error_fingerprint, schedule_id, scheduled_for,
+    RETURNING id, job, status, reason, error_type, error_fingerprint, schedule_id, scheduled_for, owner_group_id,
         COALESCE(finished_at, clock_timestamp()) AS finished_at
 ), explained AS (
     SELECT noted.*, CASE WHEN status = 'missed' THEN 'jobs.slot_missed'
@@ -45,10 +48,10 @@ SELECT e.kind, e.job, e.incident_id, CASE WHEN e.kind = 'jobs.slot_missed' THEN 
     max(s.name), CASE WHEN e.kind = 'jobs.run_failed' THEN e.error_fingerprint ELSE '' END AS cause,
     max(e.error_type), count(*), min(e.finished_at), max(e.finished_at),
     (array_agg(e.id ORDER BY e.id DESC))[1:5], (array_agg(e.reason ORDER BY e.id DESC))[1],
-    count(DISTINCT e.schedule_id)
+    e.owner_group_id
 FROM explained e LEFT JOIN django_celery_beat_periodictask s ON s.id = e.schedule_id
-GROUP BY e.kind, e.job, e.incident_id, schedule, cause
-ORDER BY e.kind, e.job, schedule, cause
+GROUP BY e.kind, e.job, e.owner_group_id, e.incident_id, schedule, cause
+ORDER BY e.kind, e.job, e.owner_group_id, schedule, cause
 """
 
 
@@ -70,7 +73,12 @@ class Trouble:
     #: The latest ones, the latest first.
     run_ids: Sequence[uuid.UUID]
     reason: str
-    schedules: int
+    owner_group_id: int | None
+
+    def fingerprint(self, *parts: object) -> str:
+        """Groups have alerts of their own: what one has must not be told to another."""
+        group = [f"group {self.owner_group_id}"] if self.owner_group_id else []
+        return ":".join(str(part) for part in [*parts, *group] if part)
 
 
 def note(spans: list[Span]) -> int:
@@ -81,17 +89,19 @@ def note(spans: list[Span]) -> int:
     unexplained = [
         trouble for trouble in troubles if trouble.incident_id is None and trouble.job != canary.JOB
     ]
-    missed: dict[str, list[Trouble]] = defaultdict(list)
+    decided = _decided({trouble.error_fingerprint for trouble in unexplained})
+    missed: dict[tuple[str, int | None], list[Trouble]] = defaultdict(list)
     for trouble in unexplained:
         if trouble.kind == RUN_FAILED:
-            _tell_of_failure(trouble)
+            if trouble.error_fingerprint not in decided:
+                _tell_of_failure(trouble)
         elif trouble.kind == RUN_LOST:
             _tell_of_loss(trouble)
         else:
-            missed[trouble.job].append(trouble)
-    for job, of_job in missed.items():
+            missed[trouble.job, trouble.owner_group_id].append(trouble)
+    for of_job in missed.values():
         if len(of_job) > SCHEDULES_APART:
-            _tell_of_many_missed(job, of_job)
+            _tell_of_many_missed(of_job)
         else:
             for trouble in of_job:
                 _tell_of_missed(trouble)
@@ -108,6 +118,13 @@ def _take(spans: list[Span]) -> list[Trouble]:
     with connection.cursor() as cursor:
         cursor.execute(_NOTE, parameters)
         return [Trouble(*row) for row in cursor.fetchall()]
+
+
+def _decided(fingerprints: set[str]) -> set[str]:
+    """The causes that people have muted or archived: they want to hear no more of them."""
+    now = timezone.now()
+    decisions = FailureDecision.objects.filter(fingerprint__in=fingerprints)
+    return set(decisions.filter(Q(until=None) | Q(until__gt=now)).values_list("fingerprint", flat=True))
 
 
 def _folded(troubles: list[Trouble]) -> dict[int, Counter[str]]:
@@ -128,7 +145,7 @@ def _tell_of_failure(trouble: Trouble) -> None:
     raise_alert(
         RUN_FAILED,
         subject=subject,
-        fingerprint=f"{trouble.job}:{trouble.error_fingerprint}",
+        fingerprint=trouble.fingerprint(trouble.job, trouble.error_fingerprint),
         title=f"{subject.text} fails{f': {error}' if error else ''}",
         message=trouble.reason,
         context=_context(trouble)
@@ -137,6 +154,7 @@ def _tell_of_failure(trouble: Trouble) -> None:
         at=trouble.last_at,
         times=trouble.count,
         job=trouble.job,
+        owner_group_id=trouble.owner_group_id,
     )
 
 
@@ -145,7 +163,7 @@ def _tell_of_loss(trouble: Trouble) -> None:
     raise_alert(
         RUN_LOST,
         subject=subject,
-        fingerprint=trouble.job,
+        fingerprint=trouble.fingerprint(trouble.job),
         title=f"{subject.text}: lost with its worker",
         message=trouble.reason,
         context=_context(trouble) | {"error_fingerprint": trouble.error_fingerprint},
@@ -153,6 +171,7 @@ def _tell_of_loss(trouble: Trouble) -> None:
         at=trouble.last_at,
         times=trouble.count,
         job=trouble.job,
+        owner_group_id=trouble.owner_group_id,
     )
 
 
@@ -164,6 +183,7 @@ def _tell_of_missed(trouble: Trouble) -> None:
     raise_alert(
         SLOT_MISSED,
         subject=subject,
+        fingerprint=trouble.fingerprint(subject.type, subject.id),
         title=f"{subject.text} missed {_slots(trouble.count)}",
         message=trouble.reason,
         context=_context(trouble),
@@ -171,23 +191,26 @@ def _tell_of_missed(trouble: Trouble) -> None:
         at=trouble.last_at,
         times=trouble.count,
         job=trouble.job,
+        owner_group_id=trouble.owner_group_id,
     )
 
 
-def _tell_of_many_missed(job: str, troubles: list[Trouble]) -> None:
-    subject = subjects.of_job(job)
+def _tell_of_many_missed(troubles: list[Trouble]) -> None:
     latest = max(troubles, key=lambda trouble: trouble.last_at)
+    subject = subjects.of_job(latest.job)
     count = sum(trouble.count for trouble in troubles)
     raise_alert(
         SLOT_MISSED,
         subject=subject,
+        fingerprint=latest.fingerprint(subject.type, subject.id),
         title=f"{len(troubles)} schedules of {subject.text} missed {_slots(count)}",
         message=latest.reason,
         context=_context(latest) | {"schedules": [trouble.schedule_id for trouble in troubles[:100]]},
         since=min(trouble.first_at for trouble in troubles),
         at=latest.last_at,
         times=count,
-        job=job,
+        job=latest.job,
+        owner_group_id=latest.owner_group_id,
     )
 
 

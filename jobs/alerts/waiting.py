@@ -25,12 +25,16 @@ SELECT queue, count(*), min(queued_at) FROM jobs_jobrun
 WHERE status = 'queued' AND NOT queue = ANY(%s) AND job <> %s GROUP BY queue ORDER BY queue
 """
 
+# Since when the present attempt may be taken by a worker: not while it waited for its turn or to be retried.
 _LATE = """
-SELECT job, queue, count(*), min(queued_at), (array_agg(id ORDER BY id))[1:5] FROM jobs_jobrun
-WHERE status = 'queued' AND queue = ANY(%s) AND job <> %s AND queued_at < %s AND NOT EXISTS (
+SELECT job, queue, owner_group_id, count(*), min(since), (array_agg(id ORDER BY id))[1:5] FROM (
+    SELECT *, GREATEST(queued_at, admitted_at, first_published_at) AS since FROM jobs_jobrun
+    WHERE status = 'queued' AND queue = ANY(%s) AND job <> %s
+) queued
+WHERE since < %s AND NOT EXISTS (
     SELECT FROM unnest(%s::timestamptz[], %s::timestamptz[]) AS span(began, until)
-    WHERE queued_at BETWEEN began AND until)
-GROUP BY job, queue ORDER BY job, queue
+    WHERE since BETWEEN began AND until)
+GROUP BY job, queue, owner_group_id ORDER BY job, queue, owner_group_id
 """
 
 
@@ -72,19 +76,21 @@ def _watch_late(at: datetime, served: list[str], spans: list[Span]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(_LATE, [served, canary.JOB, at - LATE_AFTER, *explained])
         late = cursor.fetchall()
-    for job, queue, count, since, run_ids in late:
+    for job, queue, owner_group_id, count, since, run_ids in late:
         subject = subjects.of_job(job)
         minutes = (at - since) // timedelta(minutes=1)
         runs = "1 run waits" if count == 1 else f"{count} runs wait"
         raise_alert(
             RUN_LATE,
             subject=subject,
+            fingerprint=":".join([job, queue, *([f"group {owner_group_id}"] if owner_group_id else [])]),
             title=f"{subject.text} starts late",
             message=f"{runs} in the queue {queue}, the first for {minutes} minutes.",
             context={"runs": [str(run_id) for run_id in run_ids], "queue": queue},
             since=since + LATE_AFTER,
             at=at,
             job=job,
+            owner_group_id=owner_group_id,
         )
 
 
@@ -93,24 +99,26 @@ def watch_running(at: datetime) -> None:
     running = JobRun.objects.filter(
         status=JobRun.Status.RUNNING, started_at__lt=at - AT_LEAST_LONGER
     ).order_by("started_at")
-    runs = list(running.only("id", "job", "started_at", "status", "finished_at"))
+    runs = list(running.only("id", "job", "started_at", "status", "finished_at", "owner_group_id"))
     typical = history.durations_by_job([run.job for run in runs]) if runs else {}
     told: set[str] = set()
     for run in runs:
         elapsed, usual = run.elapsed(at), typical.get(run.job)
-        if elapsed is None or usual is None or run.job in told or elapsed <= longest(usual):
+        cause = f"{run.job}:group {run.owner_group_id}" if run.owner_group_id else run.job
+        if elapsed is None or usual is None or cause in told or elapsed <= longest(usual):
             continue
-        told.add(run.job)
+        told.add(cause)
         subject = subjects.of_run(run.pk, run.job)
         raise_alert(
             RUN_TOO_LONG,
             subject=subject,
-            fingerprint=run.job,
+            fingerprint=cause,
             title=f"{subject.text} takes too long",
             message=f"It has run for {elapsed.total_seconds():.0f} s; 90 % of its runs need less than {usual.p90:.0f} s.",
             context={"runs": [str(run.pk)], "p90_seconds": usual.p90},
             at=at,
             job=run.job,
+            owner_group_id=run.owner_group_id,
         )
 
 

@@ -16,7 +16,9 @@ import jobs.secrets
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("jobs", "0010_teams_triggers"),
+        ("jobs", "0011_alert_groups"),
+        ("jobs", "0011_live_groups_and_alerts"),
+        ("jobs", "0011_overlap_rules"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

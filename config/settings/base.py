@@ -224,6 +224,8 @@ SPECTACULAR_SETTINGS = {
         "RunStatus": "jobs.models.JobRun.Status",
         "RunTrigger": "jobs.models.JobRun.Trigger",
         "HealthStatus": "jobs.health.Status",
+        "DeliveryState": "jobs.models.Delivery.State",
+        "NotificationChange": "jobs.models.NotificationRule.CHANGES",
         "ItemState": "publishing.models.FeedItem.State",
         "SourceState": "publishing.models.Source.State",
     },

@@ -18,7 +18,7 @@ from jobs import display
 from jobs.admin import navigation
 from jobs.admin.base import ModelAdmin, require, user_of
 from jobs.admin.parameters import ParameterForm
-from jobs.errors import InvalidInput, InvalidParameters, JobsError
+from jobs.errors import InvalidInput, JobsError
 from jobs.models import NotificationChannel
 from jobs.notifications import channels, configuration
 from jobs.notifications.channels.base import AnyKind
@@ -248,7 +248,7 @@ class NotificationChannelAdmin(ModelAdmin[NotificationChannel]):
             return channel
         try:
             tried = configuration.try_out(channel, by=user_of(request))
-        except (JobsError, InvalidParameters) as error:
+        except JobsError as error:
             messages.error(request, f"Nothing could be sent: {error}")
             return HttpResponseRedirect(page_of(channel))
         for one in tried:
@@ -326,4 +326,4 @@ def page_of(channel: NotificationChannel) -> str:
 def _recent(request: HttpRequest, channel: NotificationChannel) -> list[Any]:
     if not request.user.has_perm("jobs.view_delivery"):
         return []
-    return list(channel.deliveries.defer("message").order_by("-pk")[:RECENT])
+    return list(channel.deliveries.visible_to(request.user).defer("message").order_by("-pk")[:RECENT])

@@ -48,7 +48,7 @@ class DeliveryAdmin(ReadOnlyAdmin[Delivery]):
     actions = ("send_again",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
-        return super().get_queryset(request).defer("message")
+        return Delivery.objects.visible_to(request.user).defer("message").order_by("-pk")
 
     def has_retry_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm(RETRY)

@@ -66,7 +66,8 @@ class RuleForm(Form):
 
     kinds = PatternsField(help_text="One a line, such as jobs.run_failed or jobs.*; empty: all kinds.")
     sources = PatternsField(
-        help_text="Apps, jobs or subjects, one a line, such as publishing.*; empty: all sources."
+        help_text="Apps, jobs, subjects or owner groups, one a line, such as publishing.* or group:data; "
+        "empty: all sources."
     )
     changes = forms.MultipleChoiceField(
         choices=NotificationRule.CHANGES,
@@ -159,9 +160,9 @@ class NotificationRuleAdmin(ModelAdmin[NotificationRule]):
     def explain_page(self, request: HttpRequest) -> HttpResponse:
         """Which rules would fire for an alert, one that there is or one that there might be."""
         require(request, "jobs.view_notificationrule")
-        form = ExplainForm(request.GET or None)
-        if not request.user.has_perm("jobs.view_alert"):
-            del form.fields["alert"]
+        may_see = request.user.has_perm("jobs.view_alert")
+        alerts = Alert.objects.shown().visible_to(request.user) if may_see else Alert.objects.none()
+        form = ExplainForm(request.GET or None, alerts=alerts)
         found = explain.explain(form.occasion()) if form.is_bound and form.is_valid() else None
         context = {
             **self.admin_site.each_context(request),
@@ -200,9 +201,9 @@ class ExplainForm(forms.Form):
         widget=widgets.UnfoldAdminTextInputWidget(),
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        latest = Alert.objects.order_by("-pk").values_list("pk", flat=True)[:LATEST]
+    def __init__(self, data: Any, *, alerts: QuerySet[Alert]) -> None:
+        super().__init__(data)
+        latest = alerts.order_by("-pk").values_list("pk", flat=True)[:LATEST]
         choice: Any = self.fields["alert"]
         choice.queryset = Alert.objects.filter(pk__in=list(latest))
 

@@ -135,7 +135,7 @@ class NotificationRule(models.Model):
         models.CharField(max_length=200),
         default=list,
         blank=True,
-        help_text="Apps, jobs or subjects, such as publishing.*; empty: all.",
+        help_text="Apps, jobs, subjects or owner groups, such as publishing.* or group:data; empty: all.",
     )
     severity_at_least = models.CharField(max_length=8, choices=Severity.choices, default=Severity.LOW)
     changes = ArrayField(

@@ -2,16 +2,18 @@
 
 import uuid
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 
 from jobs.models.alert import Alert, AlertEvent
 from jobs.models.channel import EscalationStep, NotificationChannel, NotificationRule
 from jobs.models.run import new_run_id
+from jobs.models.visibility import visibility_of
 
 
 class DigestEntry(models.Model):
@@ -49,6 +51,11 @@ class Escalation(models.Model):
 
 class DeliveryQuerySet(models.QuerySet["Delivery"]):
     """Questions about many deliveries."""
+
+    def visible_to(self, user: Any) -> Self:
+        """Those of no owner group, and those that are only about groups of the user's."""
+        seen = visibility_of(user)
+        return self if seen.sees_all else self.filter(owner_groups__contained_by=sorted(seen.groups))
 
     def ended_before(self, moment: datetime) -> Self:
         return self.filter(state__in=Delivery.State.ended(), created_at__lt=moment)
@@ -98,6 +105,9 @@ class Delivery(models.Model):
     event = models.ForeignKey(AlertEvent, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     rule = models.ForeignKey(
         NotificationRule, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    owner_groups = ArrayField(
+        models.IntegerField(), default=list, blank=True, help_text="Owner groups of what it tells."
     )
     severity = models.CharField(max_length=8, choices=Alert.Severity.choices, default=Alert.Severity.LOW)
     title = models.CharField(max_length=300)

@@ -29,6 +29,7 @@ def of_event(event: AlertEvent, *, change: str | None = None) -> Message:
         text=_text_of(event),
         facts=_facts_of(event),
         path=path_of(alert),
+        owner_group=alert.owner_group_id,
         data={"alert": _as_data(alert), "event": _event_as_data(event)},
     )
 
@@ -52,6 +53,7 @@ def of_digest(name: str, events: Sequence[AlertEvent], *, at: datetime) -> Messa
                 change=event.get_what_display(),
                 at=event.at,
                 path=path_of(event.alert),
+                owner_group=event.alert.owner_group_id,
             )
             for event in newest[:LISTED]
         ),

@@ -5,6 +5,7 @@ it may write its outcome. A process that dies in between lets the lease run out,
 the same id: at least once, and exactly once for a receiver that heeds the id.
 """
 
+import logging
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,10 +19,12 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from jobs import audit
-from jobs.errors import IllegalState
+from jobs.errors import IllegalState, JobsError
 from jobs.models import Alert, AlertEvent, Delivery, DeliveryAttempt, NotificationChannel, NotificationRule
 from jobs.notifications import channels
 from jobs.notifications.message import Message
+
+logger = logging.getLogger(__name__)
 
 Purpose = Delivery.Purpose
 State = Delivery.State
@@ -79,6 +82,7 @@ def add(
             alert=alert,
             event=event,
             rule=rule,
+            owner_groups=message.owner_groups,
             severity=severity,
             title=message.title,
             message=stored,
@@ -93,10 +97,12 @@ def add(
 
 def recipients_of(channel: NotificationChannel) -> list[str]:
     """Who gets the channel's messages now; nobody when its kind is gone or its settings cannot be read."""
-    kind = channels.find_kind(channel.kind)
-    if kind is None:
+    try:
+        settings = channels.read_settings(channel)
+    except JobsError as error:
+        logger.error("Nothing can be sent over the channel “%s”: %s", channel, error)
         return []
-    found = kind.recipients(channels.read_settings(channel))
+    found = channels.get_kind(channel.kind).recipients(settings)
     return [recipient for recipient in found if recipient not in channel.refused_recipients]
 
 

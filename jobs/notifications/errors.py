@@ -10,8 +10,8 @@ class UnknownChannelKind(NotFound):
     """No kind of channel of that name is registered."""
 
 
-class ChannelDisabled(JobsError):
-    """The channel is disabled."""
+class SettingsOutdated(JobsError):
+    """The kind of the channel wants other settings than it has."""
 
 
 class NotSent(Exception):

@@ -58,7 +58,8 @@ def occasion_of(event: AlertEvent) -> Occasion:
 def sources_of(alert: Alert) -> tuple[str, ...]:
     """The names that a rule's sources may match."""
     subject = f"{alert.subject_type}:{alert.subject_id}" if alert.subject_type else ""
-    return tuple(name for name in (alert.app, alert.job, alert.subject_text, subject) if name)
+    group = f"group:{alert.owner_group.name}" if alert.owner_group else ""
+    return tuple(name for name in (alert.app, alert.job, alert.subject_text, subject, group) if name)
 
 
 def rules() -> list[NotificationRule]:

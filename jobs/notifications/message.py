@@ -1,6 +1,6 @@
 """What is told: the same content for every kind of channel, kept as JSON with its delivery."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Literal
 
@@ -32,6 +32,8 @@ class Item(_Part):
     at: datetime
     #: Path on this site.
     path: str = ""
+    #: Only members of this group may read it.
+    owner_group: int | None = None
 
     @property
     def url(self) -> str:
@@ -64,6 +66,8 @@ class Message(_Part):
     sections: tuple[Section, ...] = ()
     #: Path on this site of the page about it.
     path: str = ""
+    #: Only members of this group may read it.
+    owner_group: int | None = None
     #: For programs.
     data: Mapping[str, Any] = Field(default_factory=dict)
 
@@ -80,6 +84,19 @@ class Message(_Part):
     @property
     def url(self) -> str:
         return absolute(self.path)
+
+    @property
+    def owner_groups(self) -> list[int]:
+        """The groups whose things it tells, its items' included."""
+        groups = {self.owner_group, *(item.owner_group for item in self.items)}
+        return sorted(group for group in groups if group is not None)
+
+    def for_reader(self, includes: Callable[[int | None], bool]) -> "Message | None":
+        """The message with what a reader may see; None when nothing is left. `includes` judges owner groups."""
+        items = tuple(item for item in self.items if includes(item.owner_group))
+        if not includes(self.owner_group) or (self.items and not items):
+            return None
+        return self if len(items) == len(self.items) else self.model_copy(update={"items": items})
 
     def plain(self) -> str:
         """Everything as plain text, for channels that know nothing else."""

@@ -41,7 +41,7 @@ def route_events(*, now: datetime) -> int:
 
 def _route_next(rules: Sequence[NotificationRule], now: datetime) -> bool:
     with transaction.atomic():
-        waiting = AlertEvent.objects.to_notify().select_related("alert", "by")
+        waiting = AlertEvent.objects.to_notify().select_related("alert__owner_group", "by")
         event = waiting.select_for_update(skip_locked=True, of=("self",)).first()
         if event is None:
             return False

@@ -16,6 +16,10 @@ ARGUMENTS: dict[str | None, list[object]] = {
     "job-trigger": ["testing.add_numbers"],
     "queue-purge": ["default"],
     **{f"run-{name}": [RUN] for name in ("detail", "progress", "logs", "delays", "cancel", "retry")},
+    **{f"channel-{name}": [SCHEDULE] for name in ("detail", "test", "enable", "disable")},
+    "rule-detail": [SCHEDULE],
+    **{f"delivery-{name}": [RUN] for name in ("detail", "retry")},
+    **{f"inbox-{name}": [SCHEDULE] for name in ("read", "unread")},
     **{f"schedule-{name}": [SCHEDULE] for name in ("detail", "pause", "resume", "run-now", "preview")},
 }
 

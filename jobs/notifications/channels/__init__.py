@@ -4,6 +4,7 @@ import pkgutil
 from importlib import import_module
 from typing import Any
 
+from jobs.errors import InvalidParameters
 from jobs.models import NotificationChannel
 from jobs.notifications.channels.base import (
     Answer,
@@ -14,6 +15,7 @@ from jobs.notifications.channels.base import (
     find_kind,
     get_kind,
 )
+from jobs.notifications.errors import SettingsOutdated
 
 __all__ = [
     "Answer",
@@ -37,6 +39,9 @@ def load() -> None:
 def read_settings(channel: NotificationChannel) -> Any:
     """A channel's settings and secrets as its kind's model.
 
-    Raises UnknownChannelKind, SecretUnreadable, and InvalidParameters when the kind wants other settings by now.
+    Raises UnknownChannelKind, SecretUnreadable, and SettingsOutdated when the kind wants other settings by now.
     """
-    return get_kind(channel.kind).read({**channel.settings, **channel.secrets.open()})
+    try:
+        return get_kind(channel.kind).read({**channel.settings, **channel.secrets.open()})
+    except InvalidParameters as error:
+        raise SettingsOutdated(f"The settings of “{channel}” do not fit any more: {error}") from error

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 from jobs.errors import InvalidParameters
 from jobs.notifications.errors import UnknownChannelKind
 from jobs.notifications.message import Message
+from jobs.storable import clean_json, clean_text
 
 #: The recipient of a channel that has but one.
 ONLY_ONE = ""
@@ -92,6 +93,13 @@ class ChannelKind(ABC, Generic[S]):
 
     def read(self, values: Mapping[str, object]) -> S:
         """The settings as the kind's own model; raises InvalidParameters."""
+        unfit = [
+            clean_text(name) for name, value in values.items() if clean_json({name: value}) != {name: value}
+        ]
+        if unfit:
+            raise InvalidParameters(
+                {name: ["Has characters or numbers that cannot be stored."] for name in unfit}
+            )
         try:
             return self.parameters.model_validate(dict(values))  # type: ignore[return-value]  # it is S
         except ValidationError as error:

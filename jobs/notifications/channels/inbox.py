@@ -6,7 +6,7 @@ from django.contrib.auth.models import Permission, User
 from django.db.models import Q, QuerySet
 from pydantic import Field
 
-from jobs.models import Alert, InboxMessage
+from jobs.models import Alert, InboxMessage, visibility_of
 from jobs.notifications.channels.base import Answer, ChannelKind, Envelope, Settings, register
 from jobs.notifications.errors import NotNow
 from jobs.notifications.message import Message
@@ -39,6 +39,7 @@ class Inbox(ChannelKind[InboxSettings]):
         users = list(readers(envelope.settings))
         if not users:
             raise NotNow("Nobody is there who may read an inbox.")
+        copies = [(user, message.for_reader(visibility_of(user).includes)) for user in users]
         alert_id = _alert_of(message)
         InboxMessage.objects.bulk_create(
             [
@@ -46,17 +47,19 @@ class Inbox(ChannelKind[InboxSettings]):
                     user=user,
                     delivery_id=envelope.id,
                     alert_id=alert_id,
-                    title=f"{message.change}: {message.title}"[:300] if message.change else message.title,
-                    text=message.plain(),
-                    severity=message.severity,
-                    link=message.path,
-                    at=message.at,
+                    title=f"{copy.change}: {copy.title}"[:300] if copy.change else copy.title,
+                    text=copy.plain(),
+                    severity=copy.severity,
+                    link=copy.path,
+                    at=copy.at,
                 )
-                for user in users
+                for user, copy in copies
+                if copy is not None
             ],
             ignore_conflicts=True,
         )
-        return Answer(text=f"In the inbox of {len(users)}.")
+        reached = sum(copy is not None for _, copy in copies)
+        return Answer(text=f"In the inbox of {reached}.")
 
 
 def _alert_of(message: Message) -> int | None:

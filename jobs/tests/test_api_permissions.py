@@ -16,6 +16,10 @@ ARGUMENTS: dict[str | None, list[object]] = {
     "job-trigger": ["testing.add_numbers"],
     "queue-purge": ["default"],
     **{f"run-{name}": [RUN] for name in ("detail", "progress", "logs", "cancel", "retry")},
+    **{
+        f"alert-{name}": [SCHEDULE]
+        for name in ("detail", "read", "acknowledge", "snooze", "unsnooze", "resolve", "dismiss")
+    },
     **{f"schedule-{name}": [SCHEDULE] for name in ("detail", "pause", "resume", "run-now", "preview")},
 }
 
@@ -44,7 +48,7 @@ def call(client, name, method):
 
 
 def test_the_matrix_knows_every_operation():
-    assert len(OPERATIONS) == 25
+    assert len(OPERATIONS) == 40
 
 
 @everywhere

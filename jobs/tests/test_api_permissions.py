@@ -15,7 +15,7 @@ ARGUMENTS: dict[str | None, list[object]] = {
     "job-detail": ["testing.add_numbers"],
     "job-trigger": ["testing.add_numbers"],
     "queue-purge": ["default"],
-    **{f"run-{name}": [RUN] for name in ("detail", "progress", "logs", "cancel", "retry")},
+    **{f"run-{name}": [RUN] for name in ("detail", "progress", "logs", "delays", "cancel", "retry")},
     **{
         f"alert-{name}": [SCHEDULE]
         for name in ("detail", "read", "acknowledge", "snooze", "unsnooze", "resolve", "dismiss")
@@ -48,7 +48,7 @@ def call(client, name, method):
 
 
 def test_the_matrix_knows_every_operation():
-    assert len(OPERATIONS) == 40
+    assert len(OPERATIONS) == 42
 
 
 @everywhere

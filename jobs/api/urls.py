@@ -2,6 +2,7 @@
 
 from django.urls import path, register_converter
 
+from jobs.api.alerts import AlertViewSet
 from jobs.api.definitions import JobViewSet
 from jobs.api.delays import DelayStatisticsView, RunDelaysView
 from jobs.api.events import EventsView
@@ -58,6 +59,26 @@ urlpatterns = [
         "schedules/<int:pk>/run-now/", ScheduleViewSet.as_view({"post": "run_now"}), name="schedule-run-now"
     ),
     path("schedules/<int:pk>/preview/", ScheduleViewSet.as_view({"get": "preview"}), name="schedule-preview"),
+    path("alerts/", AlertViewSet.as_view({"get": "list", "post": "create"}), name="alert-list"),
+    path("alerts/kinds/", AlertViewSet.as_view({"get": "kinds"}), name="alert-kinds"),
+    path("alerts/stats/", AlertViewSet.as_view({"get": "stats"}), name="alert-stats"),
+    path(
+        "alerts/unread-summary/",
+        AlertViewSet.as_view({"get": "unread_summary"}),
+        name="alert-unread-summary",
+    ),
+    path("alerts/bulk/", AlertViewSet.as_view({"post": "bulk"}), name="alert-bulk"),
+    path("alerts/cleanup/", AlertViewSet.as_view({"post": "cleanup"}), name="alert-cleanup"),
+    path("alerts/<int:pk>/", AlertViewSet.as_view({"get": "retrieve"}), name="alert-detail"),
+    path(
+        "alerts/<int:pk>/read/",
+        AlertViewSet.as_view({"post": "read", "delete": "unread"}),
+        name="alert-read",
+    ),
+    *(
+        path(f"alerts/<int:pk>/{name}/", AlertViewSet.as_view({"post": name}), name=f"alert-{name}")
+        for name in ("acknowledge", "snooze", "unsnooze", "resolve", "dismiss")
+    ),
     path("workers/", WorkersView.as_view(), name="worker-list"),
     path("queues/", QueuesView.as_view(), name="queue-list"),
     path("queues/<name:name>/purge/", PurgeView.as_view(), name="queue-purge"),

@@ -16,6 +16,10 @@ ARGUMENTS: dict[str | None, list[object]] = {
     "job-trigger": ["testing.add_numbers"],
     "queue-purge": ["default"],
     **{f"run-{name}": [RUN] for name in ("detail", "progress", "logs", "delays", "cancel", "retry")},
+    **{
+        f"alert-{name}": [SCHEDULE]
+        for name in ("detail", "read", "acknowledge", "snooze", "unsnooze", "resolve", "dismiss")
+    },
     **{f"schedule-{name}": [SCHEDULE] for name in ("detail", "pause", "resume", "run-now", "preview")},
 }
 
@@ -47,7 +51,7 @@ def call(client, name, method):
 
 
 def test_the_matrix_knows_every_operation():
-    assert len(OPERATIONS) == 27
+    assert len(OPERATIONS) == 42
 
 
 @everywhere

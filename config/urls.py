@@ -7,6 +7,7 @@ from django.views.decorators.http import require_safe
 from django.views.generic import RedirectView
 
 from jobs.admin import dashboard
+from jobs.api.metrics import MetricsView
 
 
 @require_safe
@@ -21,6 +22,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("api/v1/", include(("config.api", "api"))),
     path("healthz", alive, name="alive"),
+    path("metrics", MetricsView.as_view(), name="metrics"),
     path("sample/", include("publishing.sample.urls")),
 ]
 

@@ -11,8 +11,9 @@ from django.conf import settings
 from django.db import Error, connection
 from django.utils import timezone
 
-from jobs import heartbeats, outbox, reaper, slots, summaries, sync
+from jobs import admission, failures, heartbeats, outbox, reaper, release, slots, summaries, sync
 from jobs.live import log
+from jobs.metrics import totals
 from jobs.models import ProcessHeartbeat
 
 logger = logging.getLogger(__name__)
@@ -66,9 +67,13 @@ class SlotScheduler(Scheduler):
         now = timezone.now()
         while slots.plan_stale(now):
             pass
+        if release.any_waiting():
+            outbox.send(release.release(now))
         lag = self.fire(now)
         if reaper.promote_retries() or time.monotonic() >= self._next_care:
             self.care()
+        if release.any_waiting():
+            outbox.send(admission.admit())
         self._beat.beat(lag_seconds=round(lag, 3), tick_seconds=round(time.monotonic() - started, 4))
 
     def fire(self, now: Any) -> float:
@@ -83,9 +88,12 @@ class SlotScheduler(Scheduler):
         """Look after what got lost."""
         self._next_care = time.monotonic() + CARE_EVERY
         reaper.expire_waiting()
+        release.end_orphaned()
+        failures.pause_all_fragile()
         if time.monotonic() >= self._recover_from:
             reaper.recover_lost()
         outbox.sweep()
+        totals.fold()
         if time.monotonic() >= self._next_housekeeping:
             self.keep_house()
 

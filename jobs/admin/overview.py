@@ -215,7 +215,8 @@ _TONES = {"critical": "bad", "high": "bad", "medium": "warn", "low": "calm"}
 
 
 def _alerts(request: HttpRequest) -> Any:
-    return Alert.objects.filter(state__in=(Alert.State.OPEN, Alert.State.ACKNOWLEDGED), incident=None)
+    shown = Alert.objects.visible_to(request.user)
+    return shown.filter(state__in=(Alert.State.OPEN, Alert.State.ACKNOWLEDGED), incident=None)
 
 
 def _alerts_url() -> str:

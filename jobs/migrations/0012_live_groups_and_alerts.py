@@ -51,7 +51,7 @@ CREATE FUNCTION jobs_tell_of_alert() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO jobs_event (kind, subject, data)
     VALUES ('alert', NEW.id::text, json_build_object(
-        'kind', NEW.kind, 'severity', NEW.severity, 'state', NEW.state, 'resolution', NEW.resolution,
+        'owner_group_id', NEW.owner_group_id, 'kind', NEW.kind, 'severity', NEW.severity, 'state', NEW.state, 'resolution', NEW.resolution,
         'priority', NEW.priority, 'title', NEW.title, 'job', NEW.job, 'subject_type', NEW.subject_type,
         'subject_id', NEW.subject_id, 'count', NEW.count, 'first_seen_at', NEW.first_seen_at,
         'last_seen_at', NEW.last_seen_at, 'snoozed_until', NEW.snoozed_until, 'incident', NEW.incident_id));
@@ -75,7 +75,7 @@ DROP FUNCTION jobs_tell_of_alert();
 
 
 class Migration(migrations.Migration):
-    dependencies = [("jobs", "0010_teams_triggers")]
+    dependencies = [("jobs", "0011_alert_groups"), ("jobs", "0011_overlap_rules")]
 
     operations = [
         # Nothing is lost: summaries come back by themselves.

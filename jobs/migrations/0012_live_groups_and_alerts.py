@@ -75,7 +75,7 @@ DROP FUNCTION jobs_tell_of_alert();
 
 
 class Migration(migrations.Migration):
-    dependencies = [("jobs", "0011_alert_groups"), ("jobs", "0011_overlap_rules")]
+    dependencies = [("jobs", "0011_alert_groups")]
 
     operations = [
         # Nothing is lost: summaries come back by themselves.

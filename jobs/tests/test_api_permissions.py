@@ -16,6 +16,7 @@ ARGUMENTS: dict[str | None, list[object]] = {
     "job-trigger": ["testing.add_numbers"],
     "queue-purge": ["default"],
     **{f"run-{name}": [RUN] for name in ("detail", "progress", "logs", "delays", "cancel", "retry")},
+    **{f"failure-{name}": ["aaaa"] for name in ("detail", "retry", "mute", "archive", "reopen")},
     **{f"schedule-{name}": [SCHEDULE] for name in ("detail", "pause", "resume", "run-now", "preview")},
 }
 
@@ -44,7 +45,7 @@ def call(client, name, method):
 
 
 def test_the_matrix_knows_every_operation():
-    assert len(OPERATIONS) == 27
+    assert len(OPERATIONS) == 33
 
 
 @everywhere

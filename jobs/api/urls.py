@@ -4,6 +4,7 @@ from django.urls import path, register_converter
 
 from jobs.api.definitions import JobViewSet
 from jobs.api.delays import DelayStatisticsView, RunDelaysView
+from jobs.api.events import EventsView
 from jobs.api.failures import FailureViewSet
 from jobs.api.runs import RunViewSet
 from jobs.api.schedules import ScheduleViewSet
@@ -82,5 +83,6 @@ urlpatterns = [
     path("workers/", WorkersView.as_view(), name="worker-list"),
     path("queues/", QueuesView.as_view(), name="queue-list"),
     path("queues/<name:name>/purge/", PurgeView.as_view(), name="queue-purge"),
+    path("events/", EventsView.as_view(), name="event-list"),
     path("health/", HealthView.as_view(), name="health"),
 ]

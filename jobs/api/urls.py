@@ -6,6 +6,7 @@ from jobs.api.alerts import AlertViewSet
 from jobs.api.definitions import JobViewSet
 from jobs.api.delays import DelayStatisticsView, RunDelaysView
 from jobs.api.events import EventsView
+from jobs.api.failures import FailureViewSet
 from jobs.api.runs import RunViewSet
 from jobs.api.schedules import ScheduleViewSet
 from jobs.api.statistics import StatisticsView
@@ -24,7 +25,14 @@ class NameConverter:
         return value
 
 
+class FingerprintConverter(NameConverter):
+    """An error's fingerprint."""
+
+    regex = "[a-zA-Z0-9]{1,40}"
+
+
 register_converter(NameConverter, "name")
+register_converter(FingerprintConverter, "fingerprint")
 
 urlpatterns = [
     path("jobs/", JobViewSet.as_view({"get": "list"}), name="job-list"),
@@ -40,6 +48,20 @@ urlpatterns = [
     path("runs/<uuid:id>/delays/", RunDelaysView.as_view(), name="run-delays"),
     path("runs/<uuid:id>/cancel/", RunViewSet.as_view({"post": "cancel"}), name="run-cancel"),
     path("runs/<uuid:id>/retry/", RunViewSet.as_view({"post": "retry"}), name="run-retry"),
+    path("failures/", FailureViewSet.as_view({"get": "list"}), name="failure-list"),
+    path(
+        "failures/<fingerprint:fingerprint>/",
+        FailureViewSet.as_view({"get": "retrieve"}),
+        name="failure-detail",
+    ),
+    *(
+        path(
+            f"failures/<fingerprint:fingerprint>/{action}/",
+            FailureViewSet.as_view({"post": action}),
+            name=f"failure-{action}",
+        )
+        for action in ("retry", "mute", "archive", "reopen")
+    ),
     path("schedules/", ScheduleViewSet.as_view({"get": "list", "post": "create"}), name="schedule-list"),
     path(
         "schedules/preview/",

@@ -20,6 +20,7 @@ ARGUMENTS: dict[str | None, list[object]] = {
         f"alert-{name}": [SCHEDULE]
         for name in ("detail", "read", "acknowledge", "snooze", "unsnooze", "resolve", "dismiss")
     },
+    **{f"failure-{name}": ["aaaa"] for name in ("detail", "retry", "mute", "archive", "reopen")},
     **{f"schedule-{name}": [SCHEDULE] for name in ("detail", "pause", "resume", "run-now", "preview")},
 }
 

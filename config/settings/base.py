@@ -85,6 +85,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+    {"NAME": "accounts.passwords.TellOfChange"},
 ]
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
@@ -146,6 +147,8 @@ JOBS_CANCEL_GRACE_SECONDS = env.seconds("JOBS_CANCEL_GRACE_SECONDS", 10)
 JOBS_REPUBLISH_SECONDS = env.seconds("JOBS_REPUBLISH_SECONDS", 60)
 # What `prune_runs` keeps, in days.
 JOBS_KEEP_RUNS_DAYS = env.integer("JOBS_KEEP_RUNS_DAYS", 90)
+# What the job `accounts.forget_audit` keeps, in days.
+AUDIT_KEEP_DAYS = env.integer("AUDIT_KEEP_DAYS", 400)
 
 # One line a record, or one JSON object a record for log collectors. What a job's body logs goes to its run too.
 LOG_FORMAT = env.text("LOG_FORMAT", "text")
@@ -188,6 +191,7 @@ UNFOLD = {
     "SHOW_VIEW_ON_SITE": False,
     "STYLES": ["jobs.admin.theme.stylesheet"],
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "jobs.admin.theme.icon"}],
+    "ACCOUNT": {"navigation": "accounts.admin.menu.links"},
     "DASHBOARD_CALLBACK": "jobs.admin.dashboard.fill",
     "SIDEBAR": {
         "show_search": True,

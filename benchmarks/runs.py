@@ -96,7 +96,7 @@ def row(title: str, ours: list[float], peer: list[float], *, is_reference: bool 
 
 def rate(contestant: Contestant, count: int) -> float:
     """Tasks a second in one round, on emptied tables."""
-    execute("TRUNCATE jobs_jobrun, jobs_runlog, django_celery_results_taskresult")
+    execute("TRUNCATE jobs_jobrun, jobs_runlog, jobs_runattempt, django_celery_results_taskresult")
     with broker_client(settings.BROKER_URL) as client:
         client.flushdb()
     contestant.publish(count)

@@ -3,6 +3,7 @@
 import csv
 import io
 from datetime import timedelta
+from typing import cast
 
 import pytest
 from django.contrib.auth.models import Group, Permission, User
@@ -12,6 +13,7 @@ from django.utils import timezone
 from accounts import limits
 from accounts.tasks import forget_audit
 from jobs import ownership, schedules
+from jobs.context import ActiveRun
 from jobs.models import AuditEvent
 from jobs.schedules import When, Wish
 from jobs.tests.staff import signed_in, staff
@@ -170,7 +172,7 @@ def test_the_export_has_what_the_filters_leave_and_no_formulas(root):
     AuditEvent.objects.create(action="changed", who="=cmd()", subject="one", changes={"a": ["1", "2"]})
     AuditEvent.objects.create(action="deleted", who="ada", subject="two")
     answer = signed_in(root).get(f"{PAGE}export/?action=changed")
-    rows = list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode())))
+    rows = list(csv.DictReader(io.StringIO(answer.getvalue().decode())))
     assert [(row["who"], row["subject"], row["changes"]) for row in rows] == [("'=cmd()", "one", "a: 1 → 2")]
 
 
@@ -196,7 +198,7 @@ def test_old_events_are_forgotten(root):
     old = timezone.now() - timedelta(days=31)
     AuditEvent.objects.create(action="changed", who="old", at=old)
     AuditEvent.objects.create(action="changed", who="new")
-    assert forget_audit.function(None, days=30) == {"events": 1}
+    assert forget_audit.function(cast(ActiveRun, None), days=30) == {"events": 1}
     assert list(AuditEvent.objects.values_list("who", flat=True)) == ["new"]
 
 

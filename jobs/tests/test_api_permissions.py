@@ -15,7 +15,7 @@ ARGUMENTS: dict[str | None, list[object]] = {
     "job-detail": ["testing.add_numbers"],
     "job-trigger": ["testing.add_numbers"],
     "queue-purge": ["default"],
-    **{f"run-{name}": [RUN] for name in ("detail", "progress", "logs", "cancel", "retry")},
+    **{f"run-{name}": [RUN] for name in ("detail", "progress", "logs", "delays", "cancel", "retry")},
     **{f"schedule-{name}": [SCHEDULE] for name in ("detail", "pause", "resume", "run-now", "preview")},
 }
 
@@ -44,7 +44,7 @@ def call(client, name, method):
 
 
 def test_the_matrix_knows_every_operation():
-    assert len(OPERATIONS) == 25
+    assert len(OPERATIONS) == 27
 
 
 @everywhere

@@ -86,6 +86,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+    {"NAME": "accounts.passwords.TellOfChange"},
 ]
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
@@ -150,6 +151,8 @@ JOBS_WATCH_SECONDS = env.integer("JOBS_WATCH_SECONDS", 5)
 JOBS_CANARY_SECONDS = env.integer("JOBS_CANARY_SECONDS", 300)
 # What `prune_runs` keeps, in days.
 JOBS_KEEP_RUNS_DAYS = env.integer("JOBS_KEEP_RUNS_DAYS", 90)
+# What the job `accounts.forget_audit` keeps, in days.
+AUDIT_KEEP_DAYS = env.integer("AUDIT_KEEP_DAYS", 400)
 
 # What Prometheus shows for /metrics, as a bearer token; empty: only people and programs with jobs.view_system.
 METRICS_TOKEN = env.text("METRICS_TOKEN")
@@ -172,6 +175,7 @@ UNFOLD = {
     "SHOW_VIEW_ON_SITE": False,
     "STYLES": ["jobs.admin.theme.stylesheet"],
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "jobs.admin.theme.icon"}],
+    "ACCOUNT": {"navigation": "accounts.admin.menu.links"},
     "DASHBOARD_CALLBACK": "jobs.admin.dashboard.fill",
     "SIDEBAR": {
         "show_search": True,

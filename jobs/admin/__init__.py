@@ -3,6 +3,7 @@
 from jobs.admin import (
     accounts,
     alerts,
+    audit_trail,
     dashboard,
     overview,
     processes,
@@ -13,6 +14,7 @@ from jobs.admin import (
 __all__ = [
     "accounts",
     "alerts",
+    "audit_trail",
     "dashboard",
     "overview",
     "processes",

@@ -38,6 +38,10 @@ class BrokerUnavailable(JobsError):
     """The broker does not answer. Try again in a moment."""
 
 
+class LimitNotFound(NotFound):
+    """The job has no limits."""
+
+
 class IllegalState(JobsError):
     """The run or schedule is not in a state that allows this."""
 
@@ -60,6 +64,18 @@ class InvalidParameters(InvalidInput):
 
 class InvalidSchedule(InvalidInput):
     """The schedule cannot be like that."""
+
+
+class InvalidLimit(InvalidInput):
+    """The limits cannot be like that."""
+
+
+class InvalidWindow(InvalidInput):
+    """The maintenance window cannot be like that."""
+
+
+class InvalidCalendar(InvalidInput):
+    """The calendar cannot be like that."""
 
 
 class TransientError(Exception):

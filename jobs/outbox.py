@@ -123,14 +123,15 @@ def send_on_commit(run: JobRun) -> None:
         args=run.args,
         parameters=run.parameters,
     )
-    transaction.on_commit(lambda: _send_or_hold(message))
+    transaction.on_commit(lambda: send_or_hold([message]))
 
 
-def _send_or_hold(message: Message) -> None:
-    if _held.messages is None:
-        send([message])
-    else:
-        _held.messages.append(message)
+def send_or_hold(messages: list[Message]) -> None:
+    """Send messages of a committed transaction; while a request is answered, keep them until it is."""
+    if _held.messages is not None:
+        _held.messages.extend(messages)
+    elif messages:
+        send(messages)
 
 
 def send(messages: Iterable[Message]) -> int:

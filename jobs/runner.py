@@ -17,12 +17,12 @@ from billiard.exceptions import SoftTimeLimitExceeded
 from celery.app.task import Task
 from celery.exceptions import Ignore, Retry
 from django.conf import settings
-from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
+from django.db import Error, IntegrityError, InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 from psycopg.pq import TransactionStatus
 from pydantic_core import to_jsonable_python
 
-from jobs import fingerprints, intake, ledger, outbox, runlogs
+from jobs import admission, fingerprints, intake, ledger, outbox, release, runlogs
 from jobs.attendant import attendant
 from jobs.context import ActiveRun
 from jobs.definitions import AnyJob, RetryPolicy, find_job
@@ -126,7 +126,20 @@ def _attempt(task: Task[Any, Any], job: AnyJob | None, claim: Claim) -> Any:
     if not is_recorded:
         logger.warning("Run %s: attempt %d is superseded; its outcome is dropped.", run.id, run.attempt)
         raise Ignore
+    if claim.is_limited or claim.is_followed:
+        _make_room(claim)
     return _answer(task, ended)
+
+
+def _make_room(claim: Claim) -> None:
+    """Let the next run through that waited for this one's end. If it fails, the scheduler's next tick does it."""
+    try:
+        if claim.is_followed and claim.schedule_id is not None:
+            outbox.send(release.release(timezone.now(), schedule_ids=[claim.schedule_id]))
+        if claim.is_limited:
+            outbox.send(admission.admit_job(claim.job))
+    except Error as error:
+        logger.warning("Run %s: the next one is left to the scheduler: %s", claim.run_id, error)
 
 
 def _log_fields(claim: Claim) -> dict[str, object]:

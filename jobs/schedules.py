@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -20,11 +20,11 @@ from django_celery_beat.models import (
     SolarSchedule,
 )
 
-from jobs import audit, versions
-from jobs.definitions import enqueue, find_job, get_job
+from jobs import audit, policies, versions
+from jobs.definitions import enqueue, find_job, get_job, is_known
 from jobs.errors import IllegalState, InvalidSchedule
 from jobs.models import JobRun, Schedule, SchedulePolicy
-from jobs.slots import is_known
+from jobs.policies import Policies
 from jobs.timing import (
     Clocked,
     Crontab,
@@ -71,6 +71,7 @@ class Wish:
     one_off: bool = False
     catch_up: str = SchedulePolicy.CatchUp.LAST
     catch_up_window_seconds: int = 86_400
+    policies: Policies = field(default_factory=Policies)
 
 
 def wish_of(schedule: PeriodicTask) -> Wish:
@@ -97,6 +98,7 @@ def wish_of(schedule: PeriodicTask) -> Wish:
         one_off=schedule.one_off,
         catch_up=policy.catch_up,
         catch_up_window_seconds=policy.catch_up_window_seconds,
+        policies=policies.of_schedule(policy),
     )
 
 
@@ -192,7 +194,7 @@ def pause(
         raise InvalidSchedule({"until": ["This moment has passed."]})
     with transaction.atomic():
         SchedulePolicy.objects.filter(pk=schedule.pk).update(
-            paused_at=now, paused_until=until, pause_note=note[:200]
+            paused_at=now, paused_until=until, pause_note=note[:200], failures_count_from=now
         )
         end = f"until {until:%Y-%m-%d %H:%M %Z}" if until else "until resumed"
         audit.record(by, schedule, f"Paused {end}. {note}".strip())
@@ -209,7 +211,7 @@ def resume(schedule: Schedule, *, by: AbstractBaseUser | None) -> SchedulePolicy
         paused = SchedulePolicy.objects.filter(
             Q(paused_until__isnull=True) | Q(paused_until__gt=now), pk=schedule.pk, paused_at__isnull=False
         )
-        if not paused.update(paused_until=now):
+        if not paused.update(paused_until=now, failures_count_from=now):
             raise IllegalState("The schedule is not paused.")
         audit.record(by, schedule, "Resumed.")
     return SchedulePolicy.objects.get(pk=schedule.pk)
@@ -257,6 +259,7 @@ def describe_values(schedule: PeriodicTask) -> dict[str, str]:
         "start": str(schedule.start_time),
         "end": str(schedule.expires),
         "catch-up": f"{policy.catch_up} within {policy.catch_up_window_seconds} s",
+        **policies.describe(policy),
     }
 
 
@@ -283,6 +286,7 @@ def _apply(schedule: Schedule, wish: Wish) -> None:
     SchedulePolicy.objects.filter(pk=schedule.pk).update(
         catch_up=wish.catch_up, catch_up_window_seconds=wish.catch_up_window_seconds
     )
+    policies.apply(schedule.pk, wish.policies, job=wish.job, now=timezone.now())
 
 
 def _clean(wish: Wish) -> dict[str, Any]:
@@ -294,7 +298,7 @@ def _clean(wish: Wish) -> dict[str, Any]:
 
 
 def _check(schedule: Schedule, wish: Wish) -> None:
-    fields: dict[str, list[str]] = {}
+    fields: dict[str, list[str]] = policies.problems(wish.policies)
     if not wish.name.strip():
         fields["name"] = ["A schedule needs a name."]
     elif PeriodicTask.objects.filter(name=wish.name).exclude(pk=schedule.pk).exists():

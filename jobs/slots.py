@@ -8,18 +8,18 @@ point leaves either both or neither.
 import json
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from celery import current_app
-from django.conf import settings
 from django.db import DataError, connection, transaction
 from django_celery_beat.models import PeriodicTask
 
-from jobs.definitions import find_job
+from jobs import failures, release, rules
+from jobs.definitions import find_job, is_known
 from jobs.models import JobRun, SchedulePolicy, new_run_id
 from jobs.outbox import Message
+from jobs.rules import Rules, Slot, queue_of
 from jobs.timing import InvalidTiming, Timing, timing_of
 
 Status = JobRun.Status
@@ -31,16 +31,6 @@ ON_TIME = timedelta(seconds=60)
 #: How many slots of one schedule are settled in one transaction, when many passed unseen.
 SLOTS_AT_ONCE = 1000
 OVERTAKEN = "The schedule was edited before this slot could run."
-
-
-@dataclass(frozen=True)
-class Slot:
-    """One slot with its outcome: status QUEUED for a run to be made."""
-
-    schedule: PeriodicTask
-    at: datetime
-    status: JobRun.Status
-    reason: str = ""
 
 
 def plan_stale(now: datetime) -> int:
@@ -62,8 +52,12 @@ def fire_due(now: datetime) -> tuple[int, list[Message]]:
         due = list(_locked("next_slot_at <= %s AND NOT is_stale", [now]))
         if not due:
             return 0, []
-        slots = [slot for policy in due for slot in _settle(policy, now)]
-        messages = _insert(slots, now)
+        failures.pause_fragile(due)
+        policies = rules.load(due, now)
+        slots = [slot for policy in due for slot in _settle(policy, now, policies)]
+        messages = release.carry_out([slot for slot in slots if slot.run_id])
+        slots = [slot for slot in slots if not slot.run_id]
+        messages += _insert(slots, now)
         _save(due)
         _count_runs(slots, now)
     return len(due), messages
@@ -122,8 +116,11 @@ def _plan(policy: SchedulePolicy, now: datetime) -> list[Slot]:
     return [Slot(policy.task, overtaken, Status.SKIPPED, OVERTAKEN)]
 
 
-def _settle(policy: SchedulePolicy, now: datetime) -> list[Slot]:
-    """The outcome of each slot of one schedule up to `now`; moves the policy on."""
+def _settle(policy: SchedulePolicy, now: datetime, policies: Rules) -> list[Slot]:
+    """The outcome of each slot of one schedule up to `now`; moves the policy on.
+
+    Slots that waited for an earlier run are among them, when they are touched.
+    """
     due = policy.next_slot_at
     assert due is not None  # noqa: S101 - by the query
     try:
@@ -134,13 +131,32 @@ def _settle(policy: SchedulePolicy, now: datetime) -> list[Slot]:
         policy.planning_error = str(error)[:300]
         passed = [due]
     has_more = policy.next_slot_at is not None and policy.next_slot_at <= now
-    newest = None if has_more else next((at for at in reversed(passed) if not policy.is_paused(at)), None)
-    slots = [_outcome(policy, at, now, newest) for at in passed]
-    first_run = next((number for number, slot in enumerate(slots) if slot.status == Status.QUEUED), None)
-    if policy.task.one_off and first_run is not None:
-        policy.next_slot_at = None
-        return slots[: first_run + 1]
-    return slots
+    stopped = {at: policies.stop(policy, at) for at in passed}
+    newest = None if has_more else next((at for at in reversed(passed) if not stopped[at]), None)
+    slots = [_outcome(policy, at, now, newest, stopped[at]) for at in passed]
+    if not policy.task.one_off:
+        return _place(policy, slots, policies)
+    settled: list[Slot] = []
+    for slot in slots:
+        placed = _place(policy, [slot], policies)
+        settled += placed
+        if any(each.will_run and each.run_id is None for each in placed):
+            policy.next_slot_at = None
+            break
+    return settled
+
+
+def _place(policy: SchedulePolicy, slots: list[Slot], policies: Rules) -> list[Slot]:
+    """The slots of one schedule with its policies' word on those that are to run."""
+    following = [*(slot.at for slot in slots[1:]), policy.next_slot_at]
+    slots = [
+        policies.later(policy, slot, after) if slot.status == Status.QUEUED else slot
+        for slot, after in zip(slots, following, strict=True)
+    ]
+    fresh = [slot for slot in slots if slot.status == Status.QUEUED]
+    if not fresh:
+        return slots
+    return [slot for slot in slots if slot.status != Status.QUEUED] + policies.settle(policy, fresh)
 
 
 def _passed(timing: Timing, first: datetime, now: datetime) -> tuple[list[datetime], datetime | None]:
@@ -153,14 +169,15 @@ def _passed(timing: Timing, first: datetime, now: datetime) -> tuple[list[dateti
     return passed, following
 
 
-def _outcome(policy: SchedulePolicy, at: datetime, now: datetime, newest: datetime | None) -> Slot:
+def _outcome(
+    policy: SchedulePolicy, at: datetime, now: datetime, newest: datetime | None, stopped: str
+) -> Slot:
     task = policy.task
     late = now - at
     if not is_known(task.task):
         return Slot(task, at, Status.MISSED, f"No task named {task.task} exists any more.")
-    if policy.is_paused(at):
-        note = f": {policy.pause_note}" if policy.pause_note else ""
-        return Slot(task, at, Status.SKIPPED, f"The schedule was paused{note}.")
+    if stopped:
+        return Slot(task, at, Status.SKIPPED, stopped)
     if late > timedelta(seconds=policy.catch_up_window_seconds):
         return Slot(task, at, Status.MISSED, "No scheduler ran at the time, and the catch-up window is over.")
     if at == newest:
@@ -174,29 +191,33 @@ def _outcome(policy: SchedulePolicy, at: datetime, now: datetime, newest: dateti
     return Slot(task, at, Status.MISSED, "No scheduler ran at the time, and catching up is off.")
 
 
-def is_known(name: str) -> bool:
-    return find_job(name) is not None or name in current_app.tasks
-
-
+# A run of a job with limits waits for its place; `jobs.admission` gives it.
 _INSERT = """
 INSERT INTO jobs_jobrun (
     id, job, queue, priority, parameters, args, status, reason, trigger, schedule_id, scheduled_for, attempt,
-    max_attempts, queued_at, published_at, first_published_at, publish_count, expires_at, finished_at, worker,
-    progress, progress_text, error_type, error_message, error_fingerprint, traceback, schedule_version)
-SELECT id, job, queue, priority, parameters, args, status, reason, 'schedule', schedule_id, scheduled_for, 0,
-    max_attempts, %(now)s, CASE WHEN status = 'queued' THEN %(now)s END,
-    CASE WHEN status = 'queued' THEN %(now)s END,
-    CASE WHEN status = 'queued' THEN 1 ELSE 0 END, expires_at, CASE WHEN status <> 'queued' THEN %(now)s END,
+    max_attempts, queued_at, published_at, first_published_at, publish_count, expires_at, finished_at, waiting_for,
+    waiting_since, not_before, limit_key, worker, progress, progress_text, error_type, error_message,
+    error_fingerprint, traceback, schedule_version)
+SELECT slot.id, slot.job, slot.queue, slot.priority, slot.parameters, slot.args,
+    CASE WHEN is_limited THEN 'waiting' ELSE status END, reason, 'schedule', schedule_id, scheduled_for, 0,
+    max_attempts, %(now)s, sent_at, sent_at, CASE WHEN sent_at IS NULL THEN 0 ELSE 1 END, expires_at,
+    CASE WHEN status NOT IN ('queued', 'waiting') THEN %(now)s END,
+    CASE WHEN is_limited THEN 'limit' ELSE waiting_for END,
+    CASE WHEN is_limited OR status = 'waiting' THEN %(now)s END, not_before,
+    CASE WHEN is_limited THEN jobs_limit_key(slot.parameters, l.key_by) END,
     '', 0, '', '', '', '', '', schedule_version
 FROM unnest(
     %(id)s::uuid[], %(job)s::text[], %(queue)s::text[], %(priority)s::int[], %(parameters)s::jsonb[],
     %(args)s::jsonb[], %(status)s::text[], %(reason)s::text[], %(schedule_id)s::int[],
     %(scheduled_for)s::timestamptz[], %(max_attempts)s::int[], %(expires_at)s::timestamptz[],
-    %(schedule_version)s::int[]
+    %(waiting_for)s::text[], %(not_before)s::timestamptz[], %(schedule_version)s::int[]
 ) AS slot(id, job, queue, priority, parameters, args, status, reason, schedule_id, scheduled_for, max_attempts,
-          expires_at, schedule_version)
+          expires_at, waiting_for, not_before, schedule_version)
+LEFT JOIN jobs_joblimit l ON l.job = slot.job
+CROSS JOIN LATERAL (SELECT status = 'queued' AND l.id IS NOT NULL AS is_limited) AS standing
+CROSS JOIN LATERAL (SELECT CASE WHEN status = 'queued' AND NOT is_limited THEN %(now)s::timestamptz END AS sent_at) AS sending
 ON CONFLICT (schedule_id, scheduled_for) WHERE scheduled_for IS NOT NULL DO NOTHING
-RETURNING id
+RETURNING id, status
 """
 
 
@@ -209,7 +230,7 @@ def _insert(slots: list[Slot], now: datetime) -> list[Message]:
         written = _write(rows, now)
     except DataError:
         # One of them cannot be stored. The others must not suffer.
-        written = set().union(*[_write_alone(row, now) for row in rows])
+        written = {pk: status for row in rows for pk, status in _write_alone(row, now).items()}
     return [
         Message(
             run_id=row["id"],
@@ -221,24 +242,25 @@ def _insert(slots: list[Slot], now: datetime) -> list[Message]:
             schedule_name=slot.schedule.name,
         )
         for slot, row in zip(slots, rows, strict=True)
-        if row["status"] == Status.QUEUED and row["id"] in written
+        if written.get(row["id"]) == Status.QUEUED
     ]
 
 
-def _write(rows: list[dict[str, Any]], now: datetime) -> set[uuid.UUID]:
+def _write(rows: list[dict[str, Any]], now: datetime) -> dict[uuid.UUID, str]:
+    """Write the rows whose slots have none yet; gives the status of each."""
     columns: dict[str, Any] = {name: [row[name] for row in rows] for name in rows[0]}
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_INSERT, {**columns, "now": now})
-        return {row[0] for row in cursor.fetchall()}
+        return dict(cursor.fetchall())
 
 
-def _write_alone(row: dict[str, Any], now: datetime) -> set[uuid.UUID]:
+def _write_alone(row: dict[str, Any], now: datetime) -> dict[uuid.UUID, str]:
     try:
         return _write([row], now)
     except DataError as error:
         reason = f"The schedule's values cannot be stored: {error}".splitlines()[0][:300]
         row |= {"status": Status.MISSED.value, "reason": reason, "parameters": "{}", "args": "[]"}
-        row |= {"queue": row["queue"][:100], "expires_at": None}
+        row |= {"queue": row["queue"][:100], "expires_at": None, "waiting_for": "", "not_before": None}
         return _write([row], now)
 
 
@@ -247,21 +269,24 @@ def _row(slot: Slot) -> dict[str, Any]:
     job = find_job(task.task)
     status, reason, parameters, args = slot.status, slot.reason, task.kwargs or "{}", task.args or "[]"
     if not (_is_json(parameters, dict) and _is_json(args, list)):
+        slot = replace(slot, waiting_for="", not_before=None)
         status, reason = Status.MISSED, "The schedule's parameters are not valid JSON."
         parameters, args = "{}", "[]"
     return {
         "id": new_run_id(),
         "job": task.task,
-        "queue": task.queue or (job.queue if job else settings.CELERY_TASK_DEFAULT_QUEUE),
+        "queue": queue_of(task),
         "priority": _priority(task, job.priority if job else 5),
         "parameters": parameters,
         "args": args,
         "status": status.value,
-        "reason": reason,
+        "reason": reason[:300],
         "schedule_id": task.pk,
         "scheduled_for": slot.at,
         "max_attempts": job.retry.max_attempts if job else 3,
         "expires_at": slot.at + timedelta(seconds=task.expire_seconds) if task.expire_seconds else None,
+        "waiting_for": slot.waiting_for,
+        "not_before": slot.not_before,
         "schedule_version": task.policy.version,
     }
 
@@ -314,7 +339,7 @@ def _count_runs(slots: list[Slot], now: datetime) -> None:
     """Keep the two columns that stock tools show, and switch off schedules that were for one run only."""
     counts: dict[int, int] = {}
     for slot in slots:
-        if slot.status == Status.QUEUED:
+        if slot.will_run:
             counts[slot.schedule.pk] = counts.get(slot.schedule.pk, 0) + 1
     if counts:
         with connection.cursor() as cursor:

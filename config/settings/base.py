@@ -148,6 +148,9 @@ JOBS_HEARTBEAT_SECONDS = env.seconds("JOBS_HEARTBEAT_SECONDS", 3)
 JOBS_TICK_SECONDS = env.seconds("JOBS_TICK_SECONDS", 1)
 JOBS_CANCEL_GRACE_SECONDS = env.seconds("JOBS_CANCEL_GRACE_SECONDS", 10)
 JOBS_REPUBLISH_SECONDS = env.seconds("JOBS_REPUBLISH_SECONDS", 60)
+# How often somebody looks at what is wrong (jobs.alerts.watch), and how often each queue is tried out; 0: never.
+JOBS_WATCH_SECONDS = env.integer("JOBS_WATCH_SECONDS", 5)
+JOBS_CANARY_SECONDS = env.integer("JOBS_CANARY_SECONDS", 300)
 # What `prune_runs` keeps, in days.
 JOBS_KEEP_RUNS_DAYS = env.integer("JOBS_KEEP_RUNS_DAYS", 90)
 
@@ -184,6 +187,7 @@ UNFOLD = {
 REST_FRAMEWORK: dict[str, object] = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "accounts.authentication.TokenAuthentication",
+        "accounts.authentication.ApiKeyAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["jobs.api.permissions.ActionPermission"],
@@ -203,6 +207,8 @@ REST_FRAMEWORK: dict[str, object] = {
 # Requests a minute and process, for one address without and one user with authentication; 0: no limit.
 API_ANONYMOUS_RATE = env.integer("API_ANONYMOUS_RATE", 300)
 API_USER_RATE = env.integer("API_USER_RATE", 6000)
+# And for one API key.
+API_KEY_RATE = env.integer("API_KEY_RATE", 3000)
 SIMPLE_JWT = {
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=30),
     "REFRESH_TOKEN_LIFETIME": timedelta(days=7),
@@ -231,6 +237,17 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
+
+# The live process (config.asgi): where browsers find it, seen from the page. `LIVE_URL`: its full address, or /api/v1/events/ where a
+# proxy leads there; `LIVE_PORT`: its port on the site's own host name. Without both, pages ask again and again instead.
+LIVE_URL = env.text("LIVE_URL")
+LIVE_PORT = env.integer("LIVE_PORT", 0)
+# Origins whose pages may read events with their visitors' cookies, beside the site's own.
+LIVE_ORIGINS = env.words("LIVE_ORIGINS")
+# The web process's port, where `LIVE_PORT` is used: pages from there may read events.
+PORT = env.integer("PORT", 0)
+# How many streams one live process serves; more are told to come back.
+LIVE_CLIENTS = env.integer("LIVE_CLIENTS", 1000)
 
 # Outgoing requests: `host:port` entries that may be private addresses.
 OUTBOUND_ALLOWED_HOSTS = env.words("OUTBOUND_ALLOWED_HOSTS")

@@ -20,6 +20,9 @@ if "*" in ALLOWED_HOSTS:
 env.required("DATABASE_URL")
 env.required("BROKER_URL")
 
+# The proxy leads this path to the live process.
+LIVE_URL = env.text("LIVE_URL", "/api/v1/events/")
+
 SECURE_SSL_REDIRECT = env.flag("SECURE_SSL_REDIRECT", default=True)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^metrics$"]  # asked inside of the installation, without TLS

@@ -11,6 +11,7 @@ from jobs.api.runs import RunViewSet
 from jobs.api.schedules import ScheduleViewSet
 from jobs.api.statistics import StatisticsView
 from jobs.api.system import HealthView, PurgeView, QueuesView, WorkersView
+from jobs.api.workers import WorkerViewSet
 
 
 class NameConverter:
@@ -33,6 +34,28 @@ class FingerprintConverter(NameConverter):
 
 register_converter(NameConverter, "name")
 register_converter(FingerprintConverter, "fingerprint")
+class WorkerConverter(NameConverter):
+    """A name of a worker, such as celery@machine."""
+
+    regex = "[^/]{1,200}"
+
+
+register_converter(NameConverter, "name")
+register_converter(WorkerConverter, "worker")
+
+#: Address below the worker's -> what it does, each by POST.
+WORKER_CONTROLS = {
+    "ping": "ping",
+    "pool/grow": "grow",
+    "pool/shrink": "shrink",
+    "pool/autoscale": "autoscale",
+    "pool/restart": "restart_pool",
+    "queues/add": "add_queue",
+    "queues/cancel": "cancel_queue",
+    "rate-limit": "limit_rate",
+    "time-limit": "limit_time",
+    "shutdown": "shut_down",
+}
 
 urlpatterns = [
     path("jobs/", JobViewSet.as_view({"get": "list"}), name="job-list"),
@@ -102,6 +125,15 @@ urlpatterns = [
         for name in ("acknowledge", "snooze", "unsnooze", "resolve", "dismiss")
     ),
     path("workers/", WorkersView.as_view(), name="worker-list"),
+    path("workers/<worker:name>/", WorkerViewSet.as_view({"get": "retrieve"}), name="worker-detail"),
+    *(
+        path(
+            f"workers/<worker:name>/{address}/",
+            WorkerViewSet.as_view({"post": action}),
+            name=f"worker-{address.replace('/', '-')}",
+        )
+        for address, action in WORKER_CONTROLS.items()
+    ),
     path("queues/", QueuesView.as_view(), name="queue-list"),
     path("queues/<name:name>/purge/", PurgeView.as_view(), name="queue-purge"),
     path("events/", EventsView.as_view(), name="event-list"),

@@ -126,11 +126,16 @@ def send_on_commit(run: JobRun) -> None:
     transaction.on_commit(lambda: _send_or_hold(message))
 
 
-def _send_or_hold(message: Message) -> None:
+def send_all_on_commit(messages: list[Message]) -> None:
+    """Send messages once the current transaction commits."""
+    transaction.on_commit(lambda: _send_or_hold(*messages))
+
+
+def _send_or_hold(*messages: Message) -> None:
     if _held.messages is None:
-        send([message])
+        send(messages)
     else:
-        _held.messages.append(message)
+        _held.messages.extend(messages)
 
 
 def send(messages: Iterable[Message]) -> int:

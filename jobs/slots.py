@@ -7,7 +7,7 @@ point leaves either both or neither.
 
 import json
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -31,6 +31,8 @@ ON_TIME = timedelta(seconds=60)
 #: How many slots of one schedule are settled in one transaction, when many passed unseen.
 SLOTS_AT_ONCE = 1000
 OVERTAKEN = "The schedule was edited before this slot could run."
+#: How the reason of a slot begins that was skipped by a pause: such a slot can be made up for (jobs.passed).
+PAUSED = "The schedule was paused"
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,7 @@ def _outcome(policy: SchedulePolicy, at: datetime, now: datetime, newest: dateti
         return Slot(task, at, Status.MISSED, f"No task named {task.task} exists any more.")
     if policy.is_paused(at):
         note = f": {policy.pause_note}" if policy.pause_note else ""
-        return Slot(task, at, Status.SKIPPED, f"The schedule was paused{note}.")
+        return Slot(task, at, Status.SKIPPED, f"{PAUSED}{note}.")
     if late > timedelta(seconds=policy.catch_up_window_seconds):
         return Slot(task, at, Status.MISSED, "No scheduler ran at the time, and the catch-up window is over.")
     if at == newest:
@@ -210,6 +212,10 @@ def _insert(slots: list[Slot], now: datetime) -> list[Message]:
     except DataError:
         # One of them cannot be stored. The others must not suffer.
         written = set().union(*[_write_alone(row, now) for row in rows])
+    return _messages(slots, rows, written)
+
+
+def _messages(slots: list[Slot], rows: list[dict[str, Any]], written: set[uuid.UUID]) -> list[Message]:
     return [
         Message(
             run_id=row["id"],
@@ -225,10 +231,38 @@ def _insert(slots: list[Slot], now: datetime) -> list[Message]:
     ]
 
 
-def _write(rows: list[dict[str, Any]], now: datetime) -> set[uuid.UUID]:
+_MAKE_UP = _INSERT.replace(
+    "DO NOTHING",
+    """DO UPDATE
+SET status = excluded.status, reason = excluded.reason, queue = excluded.queue, priority = excluded.priority,
+    parameters = excluded.parameters, args = excluded.args, max_attempts = excluded.max_attempts,
+    queued_at = excluded.queued_at, published_at = excluded.published_at,
+    first_published_at = excluded.first_published_at, publish_count = excluded.publish_count,
+    expires_at = excluded.expires_at, finished_at = excluded.finished_at, schedule_version = excluded.schedule_version
+WHERE jobs_jobrun.id = ANY(%(skipped)s) AND jobs_jobrun.status = 'skipped'""",
+)
+
+
+def make_up(slots: list[Slot], now: datetime, *, skipped: Mapping[datetime, uuid.UUID]) -> list[Message]:
+    """Make runs of slots of one schedule that somebody chose: new rows, and those of `skipped` (slot to row) anew.
+
+    As the schedule is now, and in the caller's transaction. A slot that has another row already is left alone.
+    """
+    rows = [_row(slot) | {"id": skipped.get(slot.at) or new_run_id()} for slot in slots]
+    for row, slot in zip(rows, slots, strict=True):
+        if row["expires_at"] is not None:
+            row["expires_at"] += now - slot.at  # from now: the slot's own time has passed
+    written = _write(rows, now, _MAKE_UP, skipped=list(skipped.values()))
+    _count_runs([slot for slot, row in zip(slots, rows, strict=True) if row["id"] in written], now)
+    return _messages(slots, rows, written)
+
+
+def _write(
+    rows: list[dict[str, Any]], now: datetime, statement: str = _INSERT, **values: Any
+) -> set[uuid.UUID]:
     columns: dict[str, Any] = {name: [row[name] for row in rows] for name in rows[0]}
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_INSERT, {**columns, "now": now})
+        cursor.execute(statement, {**columns, "now": now, **values})
         return {row[0] for row in cursor.fetchall()}
 
 

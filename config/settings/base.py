@@ -236,6 +236,8 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "RunStatus": "jobs.models.JobRun.Status",
         "RunTrigger": "jobs.models.JobRun.Trigger",
+        "MakeUp": "jobs.passed.MakeUp",
+        "ScheduleCatchUp": "jobs.models.SchedulePolicy.CatchUp",
         "HealthStatus": "jobs.health.Status",
         "ItemState": "publishing.models.FeedItem.State",
         "SourceState": "publishing.models.Source.State",

@@ -4,6 +4,8 @@ from django.urls import path, register_converter
 
 from jobs.api.definitions import JobViewSet
 from jobs.api.runs import RunViewSet
+from jobs.api.schedule_previews import SchedulePreviewViewSet
+from jobs.api.schedule_switches import ScheduleSwitchViewSet
 from jobs.api.schedules import ScheduleViewSet
 from jobs.api.statistics import StatisticsView
 from jobs.api.system import HealthView, PurgeView, QueuesView, WorkersView
@@ -38,7 +40,7 @@ urlpatterns = [
     path("schedules/", ScheduleViewSet.as_view({"get": "list", "post": "create"}), name="schedule-list"),
     path(
         "schedules/preview/",
-        ScheduleViewSet.as_view({"post": "preview_unsaved"}),
+        SchedulePreviewViewSet.as_view({"post": "preview_unsaved"}),
         name="schedule-preview-unsaved",
     ),
     path(
@@ -49,11 +51,32 @@ urlpatterns = [
         name="schedule-detail",
     ),
     path("schedules/<int:pk>/pause/", ScheduleViewSet.as_view({"post": "pause"}), name="schedule-pause"),
-    path("schedules/<int:pk>/resume/", ScheduleViewSet.as_view({"post": "resume"}), name="schedule-resume"),
+    path(
+        "schedules/<int:pk>/resume/",
+        ScheduleSwitchViewSet.as_view({"post": "resume"}),
+        name="schedule-resume",
+    ),
     path(
         "schedules/<int:pk>/run-now/", ScheduleViewSet.as_view({"post": "run_now"}), name="schedule-run-now"
     ),
-    path("schedules/<int:pk>/preview/", ScheduleViewSet.as_view({"get": "preview"}), name="schedule-preview"),
+    path(
+        "schedules/<int:pk>/preview/",
+        SchedulePreviewViewSet.as_view({"get": "preview", "post": "preview_change"}),
+        name="schedule-preview",
+    ),
+    path(
+        "schedules/<int:pk>/passed/", ScheduleSwitchViewSet.as_view({"get": "passed"}), name="schedule-passed"
+    ),
+    path(
+        "schedules/<int:pk>/enable/",
+        ScheduleSwitchViewSet.as_view({"post": "enable"}),
+        name="schedule-enable",
+    ),
+    path(
+        "schedules/<int:pk>/disable/",
+        ScheduleSwitchViewSet.as_view({"post": "disable"}),
+        name="schedule-disable",
+    ),
     path("workers/", WorkersView.as_view(), name="worker-list"),
     path("queues/", QueuesView.as_view(), name="queue-list"),
     path("queues/<name:name>/purge/", PurgeView.as_view(), name="queue-purge"),

@@ -16,7 +16,10 @@ ARGUMENTS: dict[str | None, list[object]] = {
     "job-trigger": ["testing.add_numbers"],
     "queue-purge": ["default"],
     **{f"run-{name}": [RUN] for name in ("detail", "progress", "logs", "cancel", "retry")},
-    **{f"schedule-{name}": [SCHEDULE] for name in ("detail", "pause", "resume", "run-now", "preview")},
+    **{
+        f"schedule-{name}": [SCHEDULE]
+        for name in ("detail", "pause", "resume", "run-now", "preview", "passed", "enable", "disable")
+    },
 }
 
 
@@ -44,7 +47,7 @@ def call(client, name, method):
 
 
 def test_the_matrix_knows_every_operation():
-    assert len(OPERATIONS) == 25
+    assert len(OPERATIONS) == 29
 
 
 @everywhere

@@ -1,11 +1,13 @@
-"""Why somebody is not let in."""
+"""Why somebody is not let in, or gets no key."""
+
+from jobs.errors import InvalidInput
 
 
 class AccountsError(Exception):
     """The sign-in was refused."""
 
-    def __init__(self) -> None:
-        super().__init__((self.__doc__ or "").splitlines()[0])
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or (self.__doc__ or "").splitlines()[0])
 
 
 class WrongCredentials(AccountsError):
@@ -14,6 +16,14 @@ class WrongCredentials(AccountsError):
 
 class InvalidToken(AccountsError):
     """The token is not valid, or not any more."""
+
+
+class InvalidKey(AccountsError):
+    """The API key is not valid."""
+
+
+class KeyRefused(InvalidInput):
+    """No such key can be made or changed."""
 
 
 class TooManyAttempts(AccountsError):

@@ -6,6 +6,8 @@ from django.urls import URLPattern, URLResolver, include, path
 from django.views.decorators.http import require_safe
 from django.views.generic import RedirectView
 
+from jobs.api.metrics import MetricsView
+
 
 @require_safe
 def alive(request: HttpRequest) -> HttpResponse:
@@ -18,6 +20,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("api/v1/", include(("config.api", "api"))),
     path("healthz", alive, name="alive"),
+    path("metrics", MetricsView.as_view(), name="metrics"),
     path("sample/", include("publishing.sample.urls")),
 ]
 

@@ -16,7 +16,7 @@ from types import FrameType
 from django.conf import settings
 from django.db import Error, connection, transaction
 
-from jobs import ledger
+from jobs import ledger, stops
 from jobs.context import ActiveRun
 from jobs.errors import RunCancelled, RunSuperseded
 from jobs.models import JobRun
@@ -37,6 +37,8 @@ class _Watch:
     renewed_at: float = field(default_factory=time.monotonic)
     written_at: float = 0.0
     stop_seen_at: float | None = None
+    #: The cancel gives no grace.
+    is_forced: bool = False
     interrupted: bool = False
     is_body_over: bool = False
 
@@ -125,6 +127,8 @@ class Attendant:
             with transaction.atomic() if lines else contextlib.nullcontext():
                 ledger.write_logs(run.id, run.attempt, lines)
                 wants_cancel = ledger.renew(run.id, run.attempt, progress)
+                if wants_cancel:
+                    watch.is_forced = stops.is_forced(run.id)
         except Error:
             run.undrain(lines)
             raise
@@ -136,14 +140,15 @@ class Attendant:
             watch.stop_seen_at = time.monotonic()
 
     def _enforce(self, watch: _Watch, waited: float) -> None:
-        if waited < watch.grace or not watch.can_interrupt:
+        if not watch.can_interrupt or (waited < watch.grace and not watch.is_forced):
             return
-        if not watch.interrupted:
+        if not watch.interrupted and not watch.is_forced:
             watch.interrupted = True
             logger.warning("Run %s did not stop within %g s: interrupting it.", watch.run.id, watch.grace)
             signal.pthread_kill(threading.main_thread().ident or 0, _INTERRUPT)
-        elif waited >= 2 * watch.grace:
-            logger.error("Run %s ignores its interrupt: killing the process.", watch.run.id)
+        elif waited >= 2 * watch.grace or watch.is_forced:
+            why = "must end at once" if watch.is_forced else "ignores its interrupt"
+            logger.error("Run %s %s: killing the process.", watch.run.id, why)
             if watch.run.stop_reason is RunCancelled:
                 ledger.finish(
                     watch.run.id,

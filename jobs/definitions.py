@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, ClassVar, Concatenate, Generic, ParamSpec, TypeVar
 
-from celery import shared_task
+from celery import current_app, shared_task
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
 from django.core.exceptions import ValidationError as RefusedByModel
@@ -24,7 +24,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import Http404
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
-from jobs import intake, outbox
+from jobs import admission, intake
 from jobs.context import ActiveRun
 from jobs.errors import (
     IllegalState,
@@ -36,7 +36,8 @@ from jobs.errors import (
     UnknownJob,
 )
 from jobs.intake import NewRun
-from jobs.models import JobRun
+from jobs.models import JobRun, SchedulePolicy
+from jobs.rates import Rate, parse_rate
 from jobs.storable import clean_json, clean_text
 
 P = ParamSpec("P")
@@ -99,6 +100,24 @@ class Every:
     interval: timedelta
 
 
+@dataclass(frozen=True, kw_only=True)
+class Concurrency:
+    """How many runs of a job at a time; operators can change it."""
+
+    #: Of the job in all; None: any number.
+    in_all: int | None = None
+    #: With equal values of the parameters `key_by`; None: any number.
+    per_key: int | None = None
+    key_by: tuple[str, ...] = ()
+
+
+def at_most(count: int, *, per: str | tuple[str, ...] = (), in_all: int | None = None) -> Concurrency:
+    """`at_most(2)` runs at a time; `at_most(1, per="source_id", in_all=10)`: one for each source, ten in all."""
+    if not per:
+        return Concurrency(in_all=count)
+    return Concurrency(in_all=in_all, per_key=count, key_by=(per,) if isinstance(per, str) else per)
+
+
 def cron(expression: str, *, timezone: str = "UTC") -> Cron:
     """`cron("0 8 * * mon-fri", timezone="Europe/London")`."""
     return Cron(expression=expression, timezone=timezone)
@@ -137,6 +156,11 @@ class Job(Generic[P, R]):
     #: How long a cancelled body may take to stop by itself, in seconds; None: the installation's default.
     cancel_grace: float | None = None
     schedule: Cron | Every | None = None
+    #: What becomes of a slot of a new schedule of this job that comes while an earlier run has not ended.
+    overlap: SchedulePolicy.Overlap = SchedulePolicy.Overlap.SKIP
+    concurrency: Concurrency | None = None
+    #: How many runs may start in a while.
+    rate: Rate | None = None
     #: Weights of the steps announced with `run.step`, in order; empty: progress is what the body says.
     steps: Mapping[str, float] = field(default_factory=dict)
 
@@ -198,6 +222,11 @@ def find_job(name: str) -> AnyJob | None:
     return _registry.get(name)
 
 
+def is_known(name: str) -> bool:
+    """Whether a job or another Celery task has that name."""
+    return find_job(name) is not None or name in current_app.tasks
+
+
 def all_jobs() -> list[AnyJob]:
     """Every registered job, by name."""
     return [_registry[name] for name in sorted(_registry)]
@@ -236,7 +265,7 @@ def enqueue(
         )
     )
     if is_new:
-        outbox.send_on_commit(run)
+        admission.send_or_wait(run)
     elif run.parameters != cleaned:
         raise KeyReused
     return run
@@ -272,12 +301,15 @@ def job(
     priority: int = 5,
     cancel_grace: float | None = None,
     schedule: Cron | Every | None = None,
+    overlap: str = SchedulePolicy.Overlap.SKIP,
+    concurrency: Concurrency | None = None,
+    rate: str | None = None,
     steps: Mapping[str, float] | None = None,
 ) -> Callable[[Callable[Concatenate[ActiveRun, P], R]], Job[P, R]]:
     """Register the decorated function as a job. See the module's docstring.
 
-    Raises ValueError at import for a name that is taken or malformed, and TypeError for a signature that is not
-    `(run, *, name: type, …)`.
+    Raises ValueError at import for a name that is taken or malformed, an unknown overlap rule and a rate that cannot
+    be read, and TypeError for a signature that is not `(run, *, name: type, …)` or lacks a parameter of the key.
     """
     if not _NAME.fullmatch(name):
         raise ValueError(f"A job's name is <app>.<verb>_<noun> in lower case; {name!r} is not.")
@@ -285,18 +317,25 @@ def job(
     def register(function: Callable[Concatenate[ActiveRun, P], R]) -> Job[P, R]:
         if name in _registry:
             raise ValueError(f"There are two jobs named {name!r}.")
+        parameters = _parameters_of(function, name)
+        for key in concurrency.key_by if concurrency else ():
+            if key not in parameters.model_fields:
+                raise TypeError(f"{name}: its limit is per {key}, which is no parameter.")
         definition = Job(
             name=name,
             title=title,
             queue=queue,
             function=function,
-            parameters=_parameters_of(function, name),
+            parameters=parameters,
             retry=retry or RetryPolicy(),
             soft_time_limit=soft_time_limit,
             time_limit=time_limit,
             priority=priority,
             cancel_grace=cancel_grace,
             schedule=schedule,
+            overlap=SchedulePolicy.Overlap(overlap),
+            concurrency=concurrency,
+            rate=parse_rate(rate) if rate else None,
             steps=steps or {},
         )
         _registry[name] = definition

@@ -26,6 +26,10 @@ class UnknownQueue(NotFound):
     """There is no such queue."""
 
 
+class LimitNotFound(NotFound):
+    """The job has no limits."""
+
+
 class IllegalState(JobsError):
     """The run or schedule is not in a state that allows this."""
 
@@ -48,6 +52,18 @@ class InvalidParameters(InvalidInput):
 
 class InvalidSchedule(InvalidInput):
     """The schedule cannot be like that."""
+
+
+class InvalidLimit(InvalidInput):
+    """The limits cannot be like that."""
+
+
+class InvalidWindow(InvalidInput):
+    """The maintenance window cannot be like that."""
+
+
+class InvalidCalendar(InvalidInput):
+    """The calendar cannot be like that."""
 
 
 class TransientError(Exception):

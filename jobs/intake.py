@@ -10,6 +10,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Model
 from django.utils import timezone
+from psycopg.types.json import Jsonb
 
 from jobs import audit
 from jobs.models import AuditEvent, JobRun
@@ -44,9 +45,25 @@ def run_id_of(task_id: str) -> uuid.UUID:
 
 
 _FIELDS = JobRun._meta.concrete_fields
+# What a run has that must wait for a place within the limits of its job (see `jobs.admission`).
+_WHEN_LIMITED = {
+    "status": "'waiting'",
+    "waiting_for": "'limit'",
+    "waiting_since": "clock_timestamp()",
+    "limit_key": "jobs_limit_key(%s::jsonb, l.key_by)",
+    "published_at": "NULL",
+    "first_published_at": "NULL",
+    "publish_count": "0",
+}
+_COLUMNS = [str(field.column) for field in _FIELDS]
+_VALUES = [
+    f"CASE WHEN l.id IS NULL THEN %s ELSE {_WHEN_LIMITED[name]} END" if name in _WHEN_LIMITED else "%s"
+    for name in _COLUMNS
+]
 _INSERT = (
-    f"INSERT INTO jobs_jobrun ({', '.join(str(field.column) for field in _FIELDS)}) "  # noqa: S608 - names of our own
-    f"VALUES ({', '.join(['%s'] * len(_FIELDS))}) RETURNING owner_group_id"
+    f"INSERT INTO jobs_jobrun ({', '.join(_COLUMNS)}) "  # noqa: S608 - names of our own
+    f"SELECT {', '.join(_VALUES)} FROM (VALUES (%s)) AS new(job) LEFT JOIN jobs_joblimit l ON l.job = new.job "
+    "RETURNING status, waiting_for, limit_key, owner_group_id"
 )
 
 
@@ -58,22 +75,33 @@ _INSERT_AND_TELL = (
     f"WITH run AS ({_INSERT}), told AS ("  # noqa: S608 - names of our own
     f"INSERT INTO jobs_auditevent ({', '.join(str(field.column) for field in _EVENT_FIELDS)}, owner_group_id) "
     f"SELECT {', '.join(['%s'] * len(_EVENT_FIELDS))}, owner_group_id FROM run"
-    ") SELECT owner_group_id FROM run"
+    ") SELECT status, waiting_for, limit_key, owner_group_id FROM run"
 )
 
 
 def _save(run: JobRun, by: AbstractBaseUser | None) -> None:
     """What `run.save(force_insert=True)` does, for half of its cost: the statement is always the same."""
-    statement, values = _INSERT, _values(run, _FIELDS)
+    statement, values = _INSERT, _run_values(run)
     if by is not None:
         asked = f"Asked for a run: {run.get_trigger_display()}."
         event = audit.event(AuditEvent.Action.CONTROLLED, by=by, thing=run, message=asked)
         statement, values = _INSERT_AND_TELL, values + _values(event, _EVENT_FIELDS)
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
-        (run.owner_group_id,) = cursor.fetchone()  # a trigger may have inherited it
+        # A trigger may have inherited the group.
+        run.status, run.waiting_for, run.limit_key, run.owner_group_id = cursor.fetchone()
+    if run.status == JobRun.Status.WAITING:
+        run.published_at, run.first_published_at, run.publish_count = None, None, 0
     run._state.adding = False
     run._state.db = connection.alias
+
+
+def _run_values(run: JobRun) -> list[Any]:
+    """The values of the columns, and in between and at the end what the limits are looked up by."""
+    values = []
+    for column, value in zip(_COLUMNS, _values(run, _FIELDS), strict=True):
+        values += [value, Jsonb(run.parameters)] if column == "limit_key" else [value]
+    return [*values, run.job]
 
 
 def _values(row: Model, fields: Sequence[Any]) -> list[Any]:

@@ -39,6 +39,11 @@ class Claim:
     args: list[Any]
     scheduled_for: datetime | None
     parent_id: uuid.UUID | None
+    schedule_id: int | None
+    #: Others may wait for its end: for its place within the limits of its job, or as the next of its schedule.
+    is_limited: bool
+    is_followed: bool
+    traceparent: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +88,10 @@ SET status = 'running', attempt = attempt + 1, started_at = clock_timestamp(), f
     next_attempt_at = NULL, progress = 0, progress_current = NULL, progress_total = NULL, progress_text = '',
     error_type = '', error_message = '', error_fingerprint = '', traceback = ''
 WHERE id = %s AND status = 'queued' AND (expires_at IS NULL OR expires_at > clock_timestamp())
-RETURNING id, attempt, max_attempts, job, parameters, args, scheduled_for, parent_id
+RETURNING id, attempt, max_attempts, job, parameters, args, scheduled_for, parent_id, schedule_id,
+    limit_key IS NOT NULL, schedule_id IS NOT NULL AND EXISTS (
+        SELECT FROM jobs_schedulepolicy p WHERE p.task_id = schedule_id AND p.overlap NOT IN ('skip', 'allow_all')),
+    traceparent
 """
 
 
@@ -106,6 +114,10 @@ def claim(run_id: uuid.UUID, *, worker: str, pid: int, sent_at: float | None = N
         args=json.loads(row[5]),
         scheduled_for=row[6],
         parent_id=row[7],
+        schedule_id=row[8],
+        is_limited=row[9],
+        is_followed=row[10],
+        traceparent=row[11],
     )
 
 
@@ -201,6 +213,11 @@ _END_STOPPING = _END.format(
     condition="id = %(id)s AND attempt = %(attempt)s AND status = 'running' AND cancel_requested_at IS NOT NULL"
 )
 _END_WAITING = _END.format(condition="id = %(id)s AND status IN ('waiting', 'queued', 'retrying')")
+_END_NOT_ADMITTED = _END.format(condition="id = ANY(%(ids)s) AND status = 'waiting'")
+_END_OF_SCHEDULE = _END.format(
+    condition="""schedule_id = %(schedule_id)s AND status IN ('waiting', 'queued', 'retrying')
+        AND waiting_for NOT IN ('jitter', 'window', 'overlap')"""
+)
 _END_WAITING_IN_QUEUE = _END.format(
     condition="""id IN (
         SELECT id FROM jobs_jobrun WHERE queue = %(queue)s AND status IN ('waiting', 'queued', 'retrying')
@@ -212,7 +229,7 @@ _END_EXPIRED = _END.format(
 )
 
 
-def _end(statement: str, outcome: Outcome, **condition: uuid.UUID | int | str) -> int:
+def _end(statement: str, outcome: Outcome, **condition: uuid.UUID | int | str | Sequence[uuid.UUID]) -> int:
     """Write an outcome to the runs that meet the statement's condition; returns how many."""
     if outcome.status in (Status.SUCCEEDED, Status.PARTIAL):
         celery_result = json.dumps(outcome.result)
@@ -299,6 +316,23 @@ def retry_later(run_id: uuid.UUID, attempt: int, outcome: Outcome, *, delay_seco
     return bool(_end(_END_STOPPING, cancelled, id=run_id, attempt=attempt))
 
 
+_PUT_OFF = """
+UPDATE jobs_jobrun r
+SET status = 'retrying', next_attempt_at = later.at, published_at = NULL, first_published_at = NULL,
+    publish_count = 0, waiting_for = '', waiting_since = NULL,
+    waits = jsonb_build_object('spread', GREATEST(round(extract(epoch FROM later.at - r.queued_at), 3), 0))
+FROM unnest(%s::uuid[], %s::timestamptz[]) AS later(id, at)
+WHERE r.id = later.id AND r.attempt = 0 AND r.status IN ('waiting', 'queued')
+"""
+
+
+def put_off(moments: Mapping[uuid.UUID, datetime]) -> None:
+    """Let runs that were just written begin at these moments, in the transaction that wrote them."""
+    if moments:
+        with connection.cursor() as cursor:
+            cursor.execute(_PUT_OFF, [list(moments), list(moments.values())])
+
+
 _REQUEST_CANCEL = """
 UPDATE jobs_jobrun
 SET cancel_requested_at = COALESCE(cancel_requested_at, clock_timestamp()),
@@ -339,6 +373,16 @@ def cancel_waiting(queue: str, *, reason: str) -> int:
     """Cancel up to 1,000 runs that wait for the queue or to be retried on it; returns how many."""
     outcome = Outcome(status=Status.CANCELLED, reason=reason)
     return _end(_END_WAITING_IN_QUEUE, outcome, queue=queue)
+
+
+def end_not_admitted(run_ids: Sequence[uuid.UUID], outcome: Outcome) -> int:
+    """End runs that wait for their turn, and shall not get it; returns how many did."""
+    return _end(_END_NOT_ADMITTED, outcome, ids=run_ids)
+
+
+def end_waiting_of_schedule(schedule_id: int, outcome: Outcome) -> int:
+    """End a schedule's runs that no worker has, but for slots that wait for their moment or for another run."""
+    return _end(_END_OF_SCHEDULE, outcome, schedule_id=schedule_id)
 
 
 def revoke(run_id: uuid.UUID) -> bool:

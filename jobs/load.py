@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from django.db import connection
 from django_celery_beat.models import PeriodicTask
 
-from jobs.slots import is_known
+from jobs.definitions import is_known
 from jobs.timing import Clocked, Crontab, Interval, InvalidTiming, Solar, Timing, Windowed
 from jobs.timing.base import TICK
 

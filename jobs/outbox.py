@@ -123,19 +123,15 @@ def send_on_commit(run: JobRun) -> None:
         args=run.args,
         parameters=run.parameters,
     )
-    transaction.on_commit(lambda: _send_or_hold(message))
+    transaction.on_commit(lambda: send_or_hold([message]))
 
 
-def send_all_on_commit(messages: list[Message]) -> None:
-    """Send messages once the current transaction commits."""
-    transaction.on_commit(lambda: _send_or_hold(*messages))
-
-
-def _send_or_hold(*messages: Message) -> None:
-    if _held.messages is None:
-        send(messages)
-    else:
+def send_or_hold(messages: list[Message]) -> None:
+    """Send messages of a committed transaction; while a request is answered, keep them until it is."""
+    if _held.messages is not None:
         _held.messages.extend(messages)
+    elif messages:
+        send(messages)
 
 
 def send(messages: Iterable[Message]) -> int:

@@ -11,12 +11,14 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from django.contrib.auth.models import AbstractBaseUser
-from django.db import DataError, models
+from django.db import DataError, models, transaction
 from django_celery_beat.models import PeriodicTask
 
-from jobs import outbox, slots
+from jobs import outbox, slot_rows
+from jobs.definitions import is_known
 from jobs.errors import InvalidSchedule
 from jobs.models import JobRun, RunLog, SchedulePolicy
+from jobs.rules import PAUSED, Slot
 from jobs.timing import RELATED, InvalidTiming, Timing, timing_of
 from jobs.timing.base import TICK
 
@@ -72,7 +74,7 @@ class Passed:
 def while_paused(schedule: PeriodicTask, now: datetime) -> Passed:
     """The slots of the present pause up to now: those that were recorded, and those no scheduler has come to yet."""
     policy = SchedulePolicy.objects.get(pk=schedule.pk)
-    if policy.paused_at is None or not slots.is_known(schedule.task):
+    if policy.paused_at is None or not is_known(schedule.task):
         return Passed()
     start, end = policy.paused_at, min(policy.paused_until or now, now)
     newest_first = (
@@ -92,7 +94,7 @@ def while_off(schedule: PeriodicTask, now: datetime, *, since: datetime | None =
     """
     policy = SchedulePolicy.objects.get(pk=schedule.pk)
     since = since or policy.anchor_at
-    if schedule.enabled or since is None or not slots.is_known(schedule.task):
+    if schedule.enabled or since is None or not is_known(schedule.task):
         return Passed()
     timing = _timing(schedule, since)
     found = _between(timing, since, now) if timing else []
@@ -101,7 +103,7 @@ def while_off(schedule: PeriodicTask, now: datetime, *, since: datetime | None =
 
 def skipped_by_pause() -> models.QuerySet[JobRun]:
     """The rows of slots that were skipped because their schedule was paused, and for no other reason."""
-    return JobRun.objects.filter(status=JobRun.Status.SKIPPED, reason__startswith=slots.PAUSED)
+    return JobRun.objects.filter(status=JobRun.Status.SKIPPED, reason__startswith=PAUSED)
 
 
 def _passed(schedule: PeriodicTask, found: list[datetime], *, since: datetime) -> Passed:
@@ -170,17 +172,22 @@ def make_up(
         if at is not None
     }
     reason = f"Made up for: {why}."[:300]
-    wanted = [slots.Slot(task, at, JobRun.Status.QUEUED, reason) for at in chosen]
+    wanted = [Slot(task, at, JobRun.Status.QUEUED, reason) for at in chosen]
     try:
-        messages = slots.make_up(wanted, now, skipped={at: pk for at, (pk, _) in before.items()})
+        made, messages = slot_rows.make_up(wanted, now, skipped={at: pk for at, (pk, _) in before.items()})
     except DataError as error:
         raise InvalidSchedule({"parameters": ["The schedule's values cannot be stored."]}) from error
-    made = [message.run_id for message in messages]
-    JobRun.objects.filter(pk__in=made).update(requested_by=by)
+    runs = [pk for pk, status in made.items() if status in JobRun.Status.active()]
+    JobRun.objects.filter(pk__in=runs).update(requested_by=by)
     RunLog.objects.bulk_create(
         RunLog(run_id=pk, attempt=0, at=now, message=f"Was skipped: {was} {reason}")
         for pk, was in before.values()
-        if pk in set(made)
+        if made.get(pk) in JobRun.Status.active()
     )
-    outbox.send_all_on_commit(messages)
-    return made
+    PeriodicTask.objects.filter(pk=task.pk).update(
+        last_run_at=now,
+        total_run_count=models.F("total_run_count") + len(runs),
+        enabled=task.enabled and not task.one_off,
+    )
+    transaction.on_commit(lambda: outbox.send_or_hold(messages))
+    return runs

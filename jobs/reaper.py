@@ -21,13 +21,16 @@ _BATCH = 100
 
 _PROMOTE = """
 UPDATE jobs_jobrun
-SET status = 'queued', next_attempt_at = NULL, published_at = NULL, first_published_at = NULL, publish_count = 0
+SET status = CASE WHEN limit_key IS NULL THEN 'queued' ELSE 'waiting' END,
+    waiting_for = CASE WHEN limit_key IS NULL THEN '' ELSE 'limit' END,
+    waiting_since = CASE WHEN limit_key IS NOT NULL THEN clock_timestamp() END,
+    next_attempt_at = NULL, published_at = NULL, first_published_at = NULL, publish_count = 0
 WHERE status = 'retrying' AND next_attempt_at <= clock_timestamp()
 """
 
 
 def promote_retries() -> int:
-    """Queue the runs whose next attempt is due."""
+    """Queue the runs whose next attempt is due; those of jobs with limits wait for a place again."""
     with connection.cursor() as cursor:
         cursor.execute(_PROMOTE)
         return int(cursor.rowcount)

@@ -17,12 +17,12 @@ from billiard.exceptions import SoftTimeLimitExceeded
 from celery.app.task import Task
 from celery.exceptions import Ignore, Retry
 from django.conf import settings
-from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
+from django.db import Error, IntegrityError, InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 from psycopg.pq import TransactionStatus
 from pydantic_core import to_jsonable_python
 
-from jobs import fingerprints, intake, ledger, outbox
+from jobs import admission, fingerprints, intake, ledger, outbox, release, runlogs
 from jobs.attendant import attendant
 from jobs.context import ActiveRun
 from jobs.definitions import AnyJob, RetryPolicy, find_job
@@ -31,7 +31,6 @@ from jobs.intake import NewRun, run_id_of
 from jobs.ledger import Claim, Outcome
 from jobs.models import JobRun
 from jobs.outbox import HEADER
-from jobs.runlogs import current_run
 from jobs.storable import clean_json, clean_text
 
 logger = logging.getLogger(__name__)
@@ -98,8 +97,9 @@ def _attempt(task: Task[Any, Any], job: AnyJob | None, claim: Claim) -> Any:
         claim.attempt,
         scheduled_for=claim.scheduled_for,
         steps=job.steps if job else None,
+        log_fields=_log_fields(claim),
     )
-    token = current_run.set(run)
+    token = runlogs.begin(run)
     attendant.watch(run, grace=_grace(job))
     is_nested = connection.in_atomic_block
     try:
@@ -122,11 +122,29 @@ def _attempt(task: Task[Any, Any], job: AnyJob | None, claim: Claim) -> Any:
         is_recorded = _record(run, ended)
     finally:
         attendant.release(run)
-        current_run.reset(token)
+        runlogs.end(run, token)
     if not is_recorded:
         logger.warning("Run %s: attempt %d is superseded; its outcome is dropped.", run.id, run.attempt)
         raise Ignore
+    if claim.is_limited or claim.is_followed:
+        _make_room(claim)
     return _answer(task, ended)
+
+
+def _make_room(claim: Claim) -> None:
+    """Let the next run through that waited for this one's end. If it fails, the scheduler's next tick does it."""
+    try:
+        if claim.is_followed and claim.schedule_id is not None:
+            outbox.send(release.release(timezone.now(), schedule_ids=[claim.schedule_id]))
+        if claim.is_limited:
+            outbox.send(admission.admit_job(claim.job))
+    except Error as error:
+        logger.warning("Run %s: the next one is left to the scheduler: %s", claim.run_id, error)
+
+
+def _log_fields(claim: Claim) -> dict[str, object]:
+    fields: dict[str, object] = {"run_id": str(claim.run_id), "job": claim.job, "attempt": claim.attempt}
+    return fields | ({"schedule": claim.schedule_id} if claim.schedule_id is not None else {})
 
 
 def _body(task: Task[Any, Any], job: AnyJob | None, claim: Claim, run: ActiveRun) -> Callable[[], Any]:

@@ -11,7 +11,8 @@ from django.conf import settings
 from django.db import Error, connection
 from django.utils import timezone
 
-from jobs import heartbeats, outbox, reaper, slots, sync
+from jobs import admission, failures, heartbeats, outbox, reaper, release, slots, sync
+from jobs.metrics import totals
 from jobs.models import ProcessHeartbeat
 
 logger = logging.getLogger(__name__)
@@ -62,9 +63,13 @@ class SlotScheduler(Scheduler):
         now = timezone.now()
         while slots.plan_stale(now):
             pass
+        if release.any_waiting():
+            outbox.send(release.release(now))
         lag = self.fire(now)
         if reaper.promote_retries() or time.monotonic() >= self._next_care:
             self.care()
+        if release.any_waiting():
+            outbox.send(admission.admit())
         self._beat.beat(lag_seconds=round(lag, 3), tick_seconds=round(time.monotonic() - started, 4))
 
     def fire(self, now: Any) -> float:
@@ -79,9 +84,12 @@ class SlotScheduler(Scheduler):
         """Look after what got lost."""
         self._next_care = time.monotonic() + CARE_EVERY
         reaper.expire_waiting()
+        release.end_orphaned()
+        failures.pause_all_fragile()
         if time.monotonic() >= self._recover_from:
             reaper.recover_lost()
         outbox.sweep()
+        totals.fold()
 
     def should_sync(self) -> bool:
         return False

@@ -3,7 +3,7 @@
 import json
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -21,12 +21,12 @@ from django_celery_beat.models import (
     SolarSchedule,
 )
 
-from jobs import audit, passed, versions
-from jobs.definitions import enqueue, find_job, get_job
+from jobs import audit, passed, policies, versions
+from jobs.definitions import enqueue, find_job, get_job, is_known
 from jobs.errors import IllegalState, InvalidSchedule
 from jobs.models import JobRun, Schedule, SchedulePolicy
 from jobs.passed import MakeUp
-from jobs.slots import is_known
+from jobs.policies import Policies
 from jobs.timing import (
     Clocked,
     Crontab,
@@ -73,6 +73,7 @@ class Wish:
     one_off: bool = False
     catch_up: str = SchedulePolicy.CatchUp.LAST
     catch_up_window_seconds: int = 86_400
+    policies: Policies = field(default_factory=Policies)
 
 
 def wish_of(schedule: PeriodicTask) -> Wish:
@@ -99,6 +100,7 @@ def wish_of(schedule: PeriodicTask) -> Wish:
         one_off=schedule.one_off,
         catch_up=policy.catch_up,
         catch_up_window_seconds=policy.catch_up_window_seconds,
+        policies=policies.of_schedule(policy),
     )
 
 
@@ -214,7 +216,7 @@ def pause(
         policy = SchedulePolicy.objects.select_for_update().get(pk=schedule.pk)
         since = policy.paused_at if policy.is_paused(now) else now
         SchedulePolicy.objects.filter(pk=schedule.pk).update(
-            paused_at=since, paused_until=until, pause_note=note[:200]
+            paused_at=since, paused_until=until, pause_note=note[:200], failures_count_from=now
         )
         end = f"until {until:%Y-%m-%d %H:%M %Z}" if until else "until resumed"
         audit.record(by, schedule, f"Paused {end}. {note}".strip())
@@ -236,7 +238,7 @@ def resume(
             Q(paused_until__isnull=True) | Q(paused_until__gt=now), pk=schedule.pk, paused_at__isnull=False
         )
         # From here on no scheduler comes to the schedule's slots until this is committed.
-        if not paused.update(paused_until=now):
+        if not paused.update(paused_until=now, failures_count_from=now):
             raise IllegalState("The schedule is not paused.")
         found = passed.while_paused(schedule, now)
         made = _make_up(schedule, found, catch_up, now, by=by, why="the schedule was paused")
@@ -308,6 +310,7 @@ def describe_values(schedule: PeriodicTask) -> dict[str, str]:
         "start": str(schedule.start_time),
         "end": str(schedule.expires),
         "catch-up": f"{policy.catch_up} within {policy.catch_up_window_seconds} s",
+        **policies.describe(policy),
     }
 
 
@@ -334,6 +337,7 @@ def _apply(schedule: Schedule, wish: Wish) -> None:
     SchedulePolicy.objects.filter(pk=schedule.pk).update(
         catch_up=wish.catch_up, catch_up_window_seconds=wish.catch_up_window_seconds
     )
+    policies.apply(schedule.pk, wish.policies, job=wish.job, now=timezone.now())
 
 
 def _clean(wish: Wish) -> dict[str, Any]:
@@ -345,7 +349,7 @@ def _clean(wish: Wish) -> dict[str, Any]:
 
 
 def _check(schedule: Schedule, wish: Wish) -> None:
-    fields: dict[str, list[str]] = {}
+    fields: dict[str, list[str]] = policies.problems(wish.policies)
     if not wish.name.strip():
         fields["name"] = ["A schedule needs a name."]
     elif PeriodicTask.objects.filter(name=wish.name).exclude(pk=schedule.pk).exists():

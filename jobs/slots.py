@@ -5,21 +5,18 @@ transaction the rows of all due slots are written and `next_slot_at` moves on: a
 point leaves either both or neither.
 """
 
-import json
-import uuid
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from celery import current_app
-from django.conf import settings
-from django.db import DataError, connection, transaction
+from django.db import connection, transaction
 from django_celery_beat.models import PeriodicTask
 
-from jobs.definitions import find_job
-from jobs.models import JobRun, SchedulePolicy, new_run_id
+from jobs import failures, release, rules, slot_rows
+from jobs.definitions import is_known
+from jobs.models import JobRun, SchedulePolicy
 from jobs.outbox import Message
+from jobs.rules import Rules, Slot
 from jobs.timing import InvalidTiming, Timing, timing_of
 
 Status = JobRun.Status
@@ -31,18 +28,6 @@ ON_TIME = timedelta(seconds=60)
 #: How many slots of one schedule are settled in one transaction, when many passed unseen.
 SLOTS_AT_ONCE = 1000
 OVERTAKEN = "The schedule was edited before this slot could run."
-#: How the reason of a slot begins that was skipped by a pause: such a slot can be made up for (jobs.passed).
-PAUSED = "The schedule was paused"
-
-
-@dataclass(frozen=True)
-class Slot:
-    """One slot with its outcome: status QUEUED for a run to be made."""
-
-    schedule: PeriodicTask
-    at: datetime
-    status: JobRun.Status
-    reason: str = ""
 
 
 def plan_stale(now: datetime) -> int:
@@ -51,7 +36,7 @@ def plan_stale(now: datetime) -> int:
         return 0
     with transaction.atomic():
         stale = list(_locked("is_stale", []))
-        _insert([slot for policy in stale for slot in _plan(policy, now)], now)
+        slot_rows.insert([slot for policy in stale for slot in _plan(policy, now)], now)
         _save(stale)
     return len(stale)
 
@@ -64,8 +49,12 @@ def fire_due(now: datetime) -> tuple[int, list[Message]]:
         due = list(_locked("next_slot_at <= %s AND NOT is_stale", [now]))
         if not due:
             return 0, []
-        slots = [slot for policy in due for slot in _settle(policy, now)]
-        messages = _insert(slots, now)
+        failures.pause_fragile(due)
+        policies = rules.load(due, now)
+        slots = [slot for policy in due for slot in _settle(policy, now, policies)]
+        messages = release.carry_out([slot for slot in slots if slot.run_id])
+        slots = [slot for slot in slots if not slot.run_id]
+        messages += slot_rows.insert(slots, now)
         _save(due)
         _count_runs(slots, now)
     return len(due), messages
@@ -124,8 +113,11 @@ def _plan(policy: SchedulePolicy, now: datetime) -> list[Slot]:
     return [Slot(policy.task, overtaken, Status.SKIPPED, OVERTAKEN)]
 
 
-def _settle(policy: SchedulePolicy, now: datetime) -> list[Slot]:
-    """The outcome of each slot of one schedule up to `now`; moves the policy on."""
+def _settle(policy: SchedulePolicy, now: datetime, policies: Rules) -> list[Slot]:
+    """The outcome of each slot of one schedule up to `now`; moves the policy on.
+
+    Slots that waited for an earlier run are among them, when they are touched.
+    """
     due = policy.next_slot_at
     assert due is not None  # noqa: S101 - by the query
     try:
@@ -136,13 +128,32 @@ def _settle(policy: SchedulePolicy, now: datetime) -> list[Slot]:
         policy.planning_error = str(error)[:300]
         passed = [due]
     has_more = policy.next_slot_at is not None and policy.next_slot_at <= now
-    newest = None if has_more else next((at for at in reversed(passed) if not policy.is_paused(at)), None)
-    slots = [_outcome(policy, at, now, newest) for at in passed]
-    first_run = next((number for number, slot in enumerate(slots) if slot.status == Status.QUEUED), None)
-    if policy.task.one_off and first_run is not None:
-        policy.next_slot_at = None
-        return slots[: first_run + 1]
-    return slots
+    stopped = {at: policies.stop(policy, at) for at in passed}
+    newest = None if has_more else next((at for at in reversed(passed) if not stopped[at]), None)
+    slots = [_outcome(policy, at, now, newest, stopped[at]) for at in passed]
+    if not policy.task.one_off:
+        return _place(policy, slots, policies)
+    settled: list[Slot] = []
+    for slot in slots:
+        placed = _place(policy, [slot], policies)
+        settled += placed
+        if any(each.will_run and each.run_id is None for each in placed):
+            policy.next_slot_at = None
+            break
+    return settled
+
+
+def _place(policy: SchedulePolicy, slots: list[Slot], policies: Rules) -> list[Slot]:
+    """The slots of one schedule with its policies' word on those that are to run."""
+    following = [*(slot.at for slot in slots[1:]), policy.next_slot_at]
+    slots = [
+        policies.later(policy, slot, after) if slot.status == Status.QUEUED else slot
+        for slot, after in zip(slots, following, strict=True)
+    ]
+    fresh = [slot for slot in slots if slot.status == Status.QUEUED]
+    if not fresh:
+        return slots
+    return [slot for slot in slots if slot.status != Status.QUEUED] + policies.settle(policy, fresh)
 
 
 def _passed(timing: Timing, first: datetime, now: datetime) -> tuple[list[datetime], datetime | None]:
@@ -155,14 +166,15 @@ def _passed(timing: Timing, first: datetime, now: datetime) -> tuple[list[dateti
     return passed, following
 
 
-def _outcome(policy: SchedulePolicy, at: datetime, now: datetime, newest: datetime | None) -> Slot:
+def _outcome(
+    policy: SchedulePolicy, at: datetime, now: datetime, newest: datetime | None, stopped: str
+) -> Slot:
     task = policy.task
     late = now - at
     if not is_known(task.task):
         return Slot(task, at, Status.MISSED, f"No task named {task.task} exists any more.")
-    if policy.is_paused(at):
-        note = f": {policy.pause_note}" if policy.pause_note else ""
-        return Slot(task, at, Status.SKIPPED, f"{PAUSED}{note}.")
+    if stopped:
+        return Slot(task, at, Status.SKIPPED, stopped)
     if late > timedelta(seconds=policy.catch_up_window_seconds):
         return Slot(task, at, Status.MISSED, "No scheduler ran at the time, and the catch-up window is over.")
     if at == newest:
@@ -174,141 +186,6 @@ def _outcome(policy: SchedulePolicy, at: datetime, now: datetime, newest: dateti
     if policy.catch_up == CatchUp.LAST:
         return Slot(task, at, Status.SKIPPED, "No scheduler ran at the time; a later slot runs instead.")
     return Slot(task, at, Status.MISSED, "No scheduler ran at the time, and catching up is off.")
-
-
-def is_known(name: str) -> bool:
-    return find_job(name) is not None or name in current_app.tasks
-
-
-_INSERT = """
-INSERT INTO jobs_jobrun (
-    id, job, queue, priority, parameters, args, status, reason, trigger, schedule_id, scheduled_for, attempt,
-    max_attempts, queued_at, published_at, first_published_at, publish_count, expires_at, finished_at, worker,
-    progress, progress_text, error_type, error_message, error_fingerprint, traceback, schedule_version)
-SELECT id, job, queue, priority, parameters, args, status, reason, 'schedule', schedule_id, scheduled_for, 0,
-    max_attempts, %(now)s, CASE WHEN status = 'queued' THEN %(now)s END,
-    CASE WHEN status = 'queued' THEN %(now)s END,
-    CASE WHEN status = 'queued' THEN 1 ELSE 0 END, expires_at, CASE WHEN status <> 'queued' THEN %(now)s END,
-    '', 0, '', '', '', '', '', schedule_version
-FROM unnest(
-    %(id)s::uuid[], %(job)s::text[], %(queue)s::text[], %(priority)s::int[], %(parameters)s::jsonb[],
-    %(args)s::jsonb[], %(status)s::text[], %(reason)s::text[], %(schedule_id)s::int[],
-    %(scheduled_for)s::timestamptz[], %(max_attempts)s::int[], %(expires_at)s::timestamptz[],
-    %(schedule_version)s::int[]
-) AS slot(id, job, queue, priority, parameters, args, status, reason, schedule_id, scheduled_for, max_attempts,
-          expires_at, schedule_version)
-ON CONFLICT (schedule_id, scheduled_for) WHERE scheduled_for IS NOT NULL DO NOTHING
-RETURNING id
-"""
-
-
-def _insert(slots: list[Slot], now: datetime) -> list[Message]:
-    """Write the slots' rows in one statement; returns the messages of those that are to run."""
-    if not slots:
-        return []
-    rows = [_row(slot) for slot in slots]
-    try:
-        written = _write(rows, now)
-    except DataError:
-        # One of them cannot be stored. The others must not suffer.
-        written = set().union(*[_write_alone(row, now) for row in rows])
-    return _messages(slots, rows, written)
-
-
-def _messages(slots: list[Slot], rows: list[dict[str, Any]], written: set[uuid.UUID]) -> list[Message]:
-    return [
-        Message(
-            run_id=row["id"],
-            job=row["job"],
-            queue=row["queue"],
-            priority=row["priority"],
-            args=json.loads(row["args"]),
-            parameters=json.loads(row["parameters"]),
-            schedule_name=slot.schedule.name,
-        )
-        for slot, row in zip(slots, rows, strict=True)
-        if row["status"] == Status.QUEUED and row["id"] in written
-    ]
-
-
-_MAKE_UP = _INSERT.replace(
-    "DO NOTHING",
-    """DO UPDATE
-SET status = excluded.status, reason = excluded.reason, queue = excluded.queue, priority = excluded.priority,
-    parameters = excluded.parameters, args = excluded.args, max_attempts = excluded.max_attempts,
-    queued_at = excluded.queued_at, published_at = excluded.published_at,
-    first_published_at = excluded.first_published_at, publish_count = excluded.publish_count,
-    expires_at = excluded.expires_at, finished_at = excluded.finished_at, schedule_version = excluded.schedule_version
-WHERE jobs_jobrun.id = ANY(%(skipped)s) AND jobs_jobrun.status = 'skipped'""",
-)
-
-
-def make_up(slots: list[Slot], now: datetime, *, skipped: Mapping[datetime, uuid.UUID]) -> list[Message]:
-    """Make runs of slots of one schedule that somebody chose: new rows, and those of `skipped` (slot to row) anew.
-
-    As the schedule is now, and in the caller's transaction. A slot that has another row already is left alone.
-    """
-    rows = [_row(slot) | {"id": skipped.get(slot.at) or new_run_id()} for slot in slots]
-    for row, slot in zip(rows, slots, strict=True):
-        if row["expires_at"] is not None:
-            row["expires_at"] += now - slot.at  # from now: the slot's own time has passed
-    written = _write(rows, now, _MAKE_UP, skipped=list(skipped.values()))
-    _count_runs([slot for slot, row in zip(slots, rows, strict=True) if row["id"] in written], now)
-    return _messages(slots, rows, written)
-
-
-def _write(
-    rows: list[dict[str, Any]], now: datetime, statement: str = _INSERT, **values: Any
-) -> set[uuid.UUID]:
-    columns: dict[str, Any] = {name: [row[name] for row in rows] for name in rows[0]}
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(statement, {**columns, "now": now, **values})
-        return {row[0] for row in cursor.fetchall()}
-
-
-def _write_alone(row: dict[str, Any], now: datetime) -> set[uuid.UUID]:
-    try:
-        return _write([row], now)
-    except DataError as error:
-        reason = f"The schedule's values cannot be stored: {error}".splitlines()[0][:300]
-        row |= {"status": Status.MISSED.value, "reason": reason, "parameters": "{}", "args": "[]"}
-        row |= {"queue": row["queue"][:100], "expires_at": None}
-        return _write([row], now)
-
-
-def _row(slot: Slot) -> dict[str, Any]:
-    task = slot.schedule
-    job = find_job(task.task)
-    status, reason, parameters, args = slot.status, slot.reason, task.kwargs or "{}", task.args or "[]"
-    if not (_is_json(parameters, dict) and _is_json(args, list)):
-        status, reason = Status.MISSED, "The schedule's parameters are not valid JSON."
-        parameters, args = "{}", "[]"
-    return {
-        "id": new_run_id(),
-        "job": task.task,
-        "queue": task.queue or (job.queue if job else settings.CELERY_TASK_DEFAULT_QUEUE),
-        "priority": _priority(task, job.priority if job else 5),
-        "parameters": parameters,
-        "args": args,
-        "status": status.value,
-        "reason": reason,
-        "schedule_id": task.pk,
-        "scheduled_for": slot.at,
-        "max_attempts": job.retry.max_attempts if job else 3,
-        "expires_at": slot.at + timedelta(seconds=task.expire_seconds) if task.expire_seconds else None,
-        "schedule_version": task.policy.version,
-    }
-
-
-def _priority(task: PeriodicTask, default: int) -> int:
-    return default if task.priority is None else min(task.priority, 9)
-
-
-def _is_json(text: str, kind: type) -> bool:
-    try:
-        return isinstance(json.loads(text), kind)
-    except (ValueError, RecursionError):
-        return False
 
 
 _SAVE = """
@@ -348,7 +225,7 @@ def _count_runs(slots: list[Slot], now: datetime) -> None:
     """Keep the two columns that stock tools show, and switch off schedules that were for one run only."""
     counts: dict[int, int] = {}
     for slot in slots:
-        if slot.status == Status.QUEUED:
+        if slot.will_run:
             counts[slot.schedule.pk] = counts.get(slot.schedule.pk, 0) + 1
     if counts:
         with connection.cursor() as cursor:

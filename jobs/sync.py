@@ -7,7 +7,7 @@ from typing import Any
 from django.db import connection, transaction
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
-from jobs import versions
+from jobs import limits, versions
 from jobs.definitions import AnyJob, Cron, Every, all_jobs, find_job
 from jobs.models import SchedulePolicy
 from jobs.timing import parse_cron
@@ -42,11 +42,12 @@ def sync_schedules() -> list[str]:
             policy = existing.get(job.name)
             if policy is None:
                 _create(job, job.schedule)
-            elif _in_database(policy.task) == policy.declared and policy.declared != _declared(job.schedule):
-                _apply(policy, job.schedule)
+            elif _is_untouched(policy) and policy.declared != _declared(job):
+                _apply(policy, job, job.schedule)
             else:
                 continue
             written.append(job.name)
+        written += [f"{name} (limits)" for name in limits.sync()]
     return written
 
 
@@ -57,12 +58,19 @@ def drift() -> list[Drift]:
         task = policy.task
         job = find_job(task.name)
         if policy.origin == SchedulePolicy.Origin.CODE and (job is None or job.schedule is None):
-            found.append(Drift(task.name, "not declared any more", "", _text(_in_database(task))))
+            found.append(Drift(task.name, "not declared any more", "", _text(_in_database(policy))))
         elif policy.origin == SchedulePolicy.Origin.CODE and job is not None and job.schedule is not None:
-            declared, actual = _declared(job.schedule), _in_database(task)
+            declared, actual = _declared(job), _in_database(policy)
             if declared != actual:
                 found.append(Drift(task.name, "edited", _text(declared), _text(actual)))
-    return found
+    return found + [Drift(*difference) for difference in limits.drift()]
+
+
+def _is_untouched(policy: SchedulePolicy) -> bool:
+    """Whether the schedule is as it was declared at the last synchronisation."""
+    declared: dict[str, Any] = policy.declared or {}
+    actual = _in_database(policy)
+    return bool(declared) and {name: actual.get(name) for name in declared} == declared
 
 
 def _policies() -> Any:
@@ -76,17 +84,17 @@ def _create(job: AnyJob, schedule: Cron | Every) -> None:
         name=job.name, defaults={"task": job.name, "description": job.help_text, **_timing(schedule)}
     )
     SchedulePolicy.objects.filter(task=task).update(
-        origin=SchedulePolicy.Origin.CODE, declared=_declared(schedule)
+        origin=SchedulePolicy.Origin.CODE, declared=_declared(job), overlap=job.overlap
     )
     versions.record(task, by=None, note="Declared by its job.")
 
 
-def _apply(policy: SchedulePolicy, schedule: Cron | Every) -> None:
+def _apply(policy: SchedulePolicy, job: AnyJob, schedule: Cron | Every) -> None:
     task = policy.task
     for name, value in {"crontab": None, "interval": None, **_timing(schedule)}.items():
         setattr(task, name, value)
     task.save()
-    SchedulePolicy.objects.filter(task=task).update(declared=_declared(schedule))
+    SchedulePolicy.objects.filter(task=task).update(declared=_declared(job), overlap=job.overlap)
     versions.record(task, by=None, note="Follows what its job declares now.")
 
 
@@ -103,13 +111,21 @@ def _timing(schedule: Cron | Every) -> dict[str, Any]:
     }
 
 
-def _declared(schedule: Cron | Every) -> dict[str, Any]:
+def _declared(job: AnyJob) -> dict[str, Any]:
+    return {**_declared_timing(job.schedule), "overlap": job.overlap.value}
+
+
+def _declared_timing(schedule: Cron | Every | None) -> dict[str, Any]:
     if isinstance(schedule, Cron):
         return {"cron": str(parse_cron(schedule.expression)), "timezone": schedule.timezone}
-    return {"seconds": int(schedule.interval / timedelta(seconds=1))}
+    return {"seconds": int(schedule.interval / timedelta(seconds=1))} if schedule else {}
 
 
-def _in_database(task: PeriodicTask) -> dict[str, Any]:
+def _in_database(policy: SchedulePolicy) -> dict[str, Any]:
+    return {**_timing_in_database(policy.task), "overlap": policy.overlap}
+
+
+def _timing_in_database(task: PeriodicTask) -> dict[str, Any]:
     if task.crontab is not None:
         row = task.crontab
         fields = (row.minute, row.hour, row.day_of_month, row.month_of_year, row.day_of_week)
@@ -121,5 +137,8 @@ def _in_database(task: PeriodicTask) -> dict[str, Any]:
 
 def _text(timing: dict[str, Any]) -> str:
     if "cron" in timing:
-        return f"{timing['cron']} ({timing['timezone']})"
-    return f"every {timing['seconds']} s" if "seconds" in timing else str(timing.get("other", ""))
+        when = f"{timing['cron']} ({timing['timezone']})"
+    else:
+        when = f"every {timing['seconds']} s" if "seconds" in timing else str(timing.get("other", ""))
+    overlap = timing.get("overlap", SchedulePolicy.Overlap.SKIP)
+    return when if overlap == SchedulePolicy.Overlap.SKIP else f"{when}, overlap {overlap}"

@@ -9,7 +9,8 @@ from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
-from jobs import history
+from jobs import delays, history
+from jobs.admin import bars
 from jobs.admin.subjects import subjects_of
 from jobs.definitions import find_job
 from jobs.models import JobRun, RunLog
@@ -22,7 +23,7 @@ Status = JobRun.Status
 #: Lines of the log on the page; the rest is in the plain text.
 LINES = 500
 #: The templates that follow the run while it is active.
-PARTS = ("head", "progress", "facts", "outcome")
+PARTS = ("head", "progress", "delays", "facts", "outcome")
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,7 @@ class RunPage:
         typical = history.durations(run.job) if run.status == Status.RUNNING else None
         is_job = find_job(run.job) is not None
         seen = JobRun.objects.visible_to(user)
+        spent = delays.of_run(run, self.now)
         return {
             "run": run,
             "job": find_job(run.job),
@@ -107,6 +109,8 @@ class RunPage:
             "eta": history.eta(run, self.now, typical),
             "elapsed": run.elapsed(self.now),
             "milestones": milestones(run),
+            "delays": spent,
+            "delay_bar": bars.stack((part.kind, part.seconds) for part in spent.parts),
             "subjects": subjects_of(run, self.request),
             "retries": seen.filter(retry_of=run).only("id", "status", "queued_at").order_by("id"),
             "children": seen.filter(parent=run).only("id", "status", "job").order_by("id")[:50],

@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from jobs import display
-from jobs.admin import navigation
+from jobs.admin import delay_page, navigation
 from jobs.admin.base import ChangeList, ReadOnlyAdmin
 from jobs.admin.run_actions import RunActions
 from jobs.admin.run_filters import (
@@ -150,6 +150,7 @@ class JobRunAdmin(RunActions, ReadOnlyAdmin[JobRun]):
             path("<uuid:run_id>/live/", view(self.live), name="jobs_jobrun_live"),
             path("<uuid:run_id>/log/", view(self.log), name="jobs_jobrun_log"),
             *self.action_urls(),
+            *delay_page.urls(self.admin_site),
         ]
         return mine + super().get_urls()
 

@@ -21,8 +21,8 @@ from jobs.api.fields import FiniteFloatField, MomentField, ParametersField
 from jobs.api.filters import ScheduleFilter
 from jobs.api.pagination import ByName
 from jobs.api.parsing import StrictSerializer, read_body
+from jobs.definitions import is_known
 from jobs.models import JobRun, Schedule, SchedulePolicy, visibility_of
-from jobs.slots import is_known
 from jobs.timing import InvalidTiming, Timing, describe, timing_of, zone_of
 from jobs.timing.solar import EVENTS
 

@@ -3,6 +3,8 @@
 from django.urls import path, register_converter
 
 from jobs.api.definitions import JobViewSet
+from jobs.api.delays import DelayStatisticsView, RunDelaysView
+from jobs.api.events import EventsView
 from jobs.api.runs import RunViewSet
 from jobs.api.schedule_previews import SchedulePreviewViewSet
 from jobs.api.schedule_switches import ScheduleSwitchViewSet
@@ -35,6 +37,8 @@ urlpatterns = [
     path("runs/<uuid:id>/", RunViewSet.as_view({"get": "retrieve"}), name="run-detail"),
     path("runs/<uuid:id>/progress/", RunViewSet.as_view({"get": "progress"}), name="run-progress"),
     path("runs/<uuid:id>/logs/", RunViewSet.as_view({"get": "logs"}), name="run-logs"),
+    path("runs/delays/", DelayStatisticsView.as_view(), name="run-delay-stats"),
+    path("runs/<uuid:id>/delays/", RunDelaysView.as_view(), name="run-delays"),
     path("runs/<uuid:id>/cancel/", RunViewSet.as_view({"post": "cancel"}), name="run-cancel"),
     path("runs/<uuid:id>/retry/", RunViewSet.as_view({"post": "retry"}), name="run-retry"),
     path("schedules/", ScheduleViewSet.as_view({"get": "list", "post": "create"}), name="schedule-list"),
@@ -80,5 +84,6 @@ urlpatterns = [
     path("workers/", WorkersView.as_view(), name="worker-list"),
     path("queues/", QueuesView.as_view(), name="queue-list"),
     path("queues/<name:name>/purge/", PurgeView.as_view(), name="queue-purge"),
+    path("events/", EventsView.as_view(), name="event-list"),
     path("health/", HealthView.as_view(), name="health"),
 ]

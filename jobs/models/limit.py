@@ -15,6 +15,8 @@ class JobLimit(models.Model):
     gives the place back when its run's lease ends.
     """
 
+    Origin = SchedulePolicy.Origin
+
     job = models.CharField(max_length=200, unique=True, help_text="Name of the job, or of a Celery task.")
     max_running = models.PositiveIntegerField(
         null=True,
@@ -48,9 +50,9 @@ class JobLimit(models.Model):
     )
     origin = models.CharField(
         max_length=5,
-        choices=SchedulePolicy.Origin.choices,
-        default=SchedulePolicy.Origin.ADMIN,
-        db_default=SchedulePolicy.Origin.ADMIN,
+        choices=Origin.choices,
+        default=Origin.ADMIN,
+        db_default=Origin.ADMIN,
         editable=False,
     )
     declared = models.JSONField(

@@ -198,6 +198,21 @@ class SchedulePolicy(models.Model):
             # jobs.failures
             models.Index(fields=["task"], condition=Q(pause_on_failure=True), name="jobs_policy_fragile"),
         ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(
+                    overlap__in=[
+                        "skip",
+                        "buffer_one",
+                        "buffer_all",
+                        "cancel_other",
+                        "terminate_other",
+                        "allow_all",
+                    ]
+                ),
+                name="jobs_policy_known_overlap",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"Policy of {self.task_id}"

@@ -15,7 +15,7 @@ ARGUMENTS: dict[str | None, list[object]] = {
     "job-detail": ["testing.add_numbers"],
     "job-trigger": ["testing.add_numbers"],
     "queue-purge": ["default"],
-    **{f"run-{name}": [RUN] for name in ("detail", "progress", "logs", "cancel", "retry")},
+    **{f"run-{name}": [RUN] for name in ("detail", "progress", "logs", "delays", "cancel", "retry")},
     **{
         f"schedule-{name}": [SCHEDULE]
         for name in ("detail", "pause", "resume", "run-now", "preview", "passed", "enable", "disable")
@@ -47,7 +47,7 @@ def call(client, name, method):
 
 
 def test_the_matrix_knows_every_operation():
-    assert len(OPERATIONS) == 29
+    assert len(OPERATIONS) == 31
 
 
 @everywhere

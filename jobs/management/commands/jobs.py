@@ -7,7 +7,7 @@ from typing import Any, TextIO
 from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
-from jobs import follow, history, ledger
+from jobs import delays, display, follow, history, ledger
 from jobs.definitions import AnyJob, all_jobs, enqueue, get_job
 from jobs.management.base import (
     FAILED,
@@ -93,7 +93,10 @@ class Command(PlainCommand):
 
     def _status(self, options: dict[str, Any]) -> int:
         run = ledger.get(run_id(options["id"]))
-        self.stdout.write(f"{run.job}: {describe(run, timezone.now(), history.durations(run.job))}")
+        now = timezone.now()
+        self.stdout.write(f"{run.job}: {describe(run, now, history.durations(run.job))}")
+        for part in delays.of_run(run, now).parts:
+            self.stdout.write(f"  {part.title:<20}  {display.duration(part.length):>11}  {part.sentence}")
         if run.is_active:
             return 0
         self._outcome(run)

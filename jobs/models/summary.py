@@ -7,7 +7,7 @@ from django.db import models
 class RunSummary(models.Model):
     """The runs that were asked for in one span of ten minutes, counted by how they ended.
 
-    Written by `jobs.tallies` from the ledger alone, again as long as some of them are not over; it can be deleted
+    Written by `jobs.summaries` from the ledger alone, again as long as some of them are not over; it can be deleted
     at any time and comes back.
     """
 
@@ -21,7 +21,7 @@ class RunSummary(models.Model):
     open = models.PositiveIntegerField(default=0, help_text="Runs that have not ended yet.")
     durations = ArrayField(
         models.PositiveIntegerField(),
-        help_text="How many runs took how long: a histogram, its bounds are those of jobs.tallies.",
+        help_text="How many runs took how long: a histogram, its bounds are those of jobs.summaries.",
     )
     counted_at = models.DateTimeField()
 

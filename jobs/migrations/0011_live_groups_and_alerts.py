@@ -74,7 +74,7 @@ DROP FUNCTION jobs_tell_of_alert();
 
 
 class Migration(migrations.Migration):
-    dependencies = [("jobs", "0010_teams_triggers")]
+    dependencies = [("jobs", "0011_alert_groups")]
 
     operations = [
         migrations.RunSQL(first.DROP_RUN_TRIGGERS, first.CREATE_RUN_TRIGGERS),

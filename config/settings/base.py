@@ -230,6 +230,8 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "RunStatus": "jobs.models.JobRun.Status",
         "RunTrigger": "jobs.models.JobRun.Trigger",
+        "MakeUp": "jobs.passed.MakeUp",
+        "ScheduleCatchUp": "jobs.models.SchedulePolicy.CatchUp",
         "HealthStatus": "jobs.health.Status",
         "AlertSeverity": "jobs.models.Alert.Severity",
         "AlertState": "jobs.models.Alert.State",

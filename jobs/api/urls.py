@@ -8,6 +8,8 @@ from jobs.api.delays import DelayStatisticsView, RunDelaysView
 from jobs.api.events import EventsView
 from jobs.api.failures import FailureViewSet
 from jobs.api.runs import RunViewSet
+from jobs.api.schedule_previews import SchedulePreviewViewSet
+from jobs.api.schedule_switches import ScheduleSwitchViewSet
 from jobs.api.schedules import ScheduleViewSet
 from jobs.api.statistics import StatisticsView
 from jobs.api.system import HealthView, PurgeView, QueuesView, WorkersView
@@ -88,7 +90,7 @@ urlpatterns = [
     path("schedules/", ScheduleViewSet.as_view({"get": "list", "post": "create"}), name="schedule-list"),
     path(
         "schedules/preview/",
-        ScheduleViewSet.as_view({"post": "preview_unsaved"}),
+        SchedulePreviewViewSet.as_view({"post": "preview_unsaved"}),
         name="schedule-preview-unsaved",
     ),
     path(
@@ -99,7 +101,11 @@ urlpatterns = [
         name="schedule-detail",
     ),
     path("schedules/<int:pk>/pause/", ScheduleViewSet.as_view({"post": "pause"}), name="schedule-pause"),
-    path("schedules/<int:pk>/resume/", ScheduleViewSet.as_view({"post": "resume"}), name="schedule-resume"),
+    path(
+        "schedules/<int:pk>/resume/",
+        ScheduleSwitchViewSet.as_view({"post": "resume"}),
+        name="schedule-resume",
+    ),
     path(
         "schedules/<int:pk>/run-now/", ScheduleViewSet.as_view({"post": "run_now"}), name="schedule-run-now"
     ),
@@ -123,6 +129,23 @@ urlpatterns = [
     *(
         path(f"alerts/<int:pk>/{name}/", AlertViewSet.as_view({"post": name}), name=f"alert-{name}")
         for name in ("acknowledge", "snooze", "unsnooze", "resolve", "dismiss")
+    path(
+        "schedules/<int:pk>/preview/",
+        SchedulePreviewViewSet.as_view({"get": "preview", "post": "preview_change"}),
+        name="schedule-preview",
+    ),
+    path(
+        "schedules/<int:pk>/passed/", ScheduleSwitchViewSet.as_view({"get": "passed"}), name="schedule-passed"
+    ),
+    path(
+        "schedules/<int:pk>/enable/",
+        ScheduleSwitchViewSet.as_view({"post": "enable"}),
+        name="schedule-enable",
+    ),
+    path(
+        "schedules/<int:pk>/disable/",
+        ScheduleSwitchViewSet.as_view({"post": "disable"}),
+        name="schedule-disable",
     ),
     path("workers/", WorkersView.as_view(), name="worker-list"),
     path("workers/<worker:name>/", WorkerViewSet.as_view({"get": "retrieve"}), name="worker-detail"),

@@ -26,6 +26,9 @@ ARGUMENTS: dict[str | None, list[object]] = {
     },
     **{f"failure-{name}": ["aaaa"] for name in ("detail", "retry", "mute", "archive", "reopen")},
     **{f"schedule-{name}": [SCHEDULE] for name in ("detail", "pause", "resume", "run-now", "preview")},
+        f"schedule-{name}": [SCHEDULE]
+        for name in ("detail", "pause", "resume", "run-now", "preview", "passed", "enable", "disable")
+    },
 }
 
 
@@ -58,6 +61,7 @@ def call(client, name, method):
 def test_the_matrix_knows_every_operation():
     assert len(OPERATIONS) == 42
     assert len(OPERATIONS) == 38
+    assert len(OPERATIONS) == 31
 
 
 @everywhere

@@ -1,24 +1,28 @@
 """The admin: what operators see and do. Importing this package registers every page."""
 
 from jobs.admin import (
-    accounts,
+    alerts,
+    audit_trail,
     dashboard,
     inbox,
     notification_channels,
     notification_deliveries,
     notification_rules,
+    overview,
     processes,
     runs,
     schedules,
 )
 
 __all__ = [
-    "accounts",
+    "alerts",
+    "audit_trail",
     "dashboard",
     "inbox",
     "notification_channels",
     "notification_deliveries",
     "notification_rules",
+    "overview",
     "processes",
     "runs",
     "schedules",

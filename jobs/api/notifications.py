@@ -27,7 +27,7 @@ from jobs.notifications.matching import Occasion, Verdict
 _MOST_PATTERNS = 100
 
 
-class KindSerializer(serializers.Serializer[AnyKind]):
+class ChannelKindSerializer(serializers.Serializer[AnyKind]):
     name = serializers.CharField()
     label = serializers.CharField()  # type: ignore[assignment]  # a field of that name is what clients see
     help_text = serializers.CharField()  # type: ignore[assignment]  # as above
@@ -43,7 +43,7 @@ class KindSerializer(serializers.Serializer[AnyKind]):
         return sorted(kind.parameters.secret_names())
 
 
-class RefusedSerializer(serializers.Serializer[Any]):
+class RefusedRecipientSerializer(serializers.Serializer[Any]):
     recipient = serializers.CharField()
     reason = serializers.CharField()
     at = serializers.DateTimeField()
@@ -82,7 +82,7 @@ class ChannelSerializer(serializers.Serializer[NotificationChannel]):
     def get_secrets_set(self, channel: NotificationChannel) -> list[str] | None:
         return configuration.secret_names(channel)
 
-    @extend_schema_field(RefusedSerializer(many=True))
+    @extend_schema_field(RefusedRecipientSerializer(many=True))
     def get_refused_recipients(self, channel: NotificationChannel) -> list[dict[str, Any]]:
         refused: dict[str, dict[str, Any]] = channel.refused_recipients
         return [{"recipient": name, **refusal} for name, refusal in refused.items()]
@@ -111,10 +111,10 @@ class TriedSerializer(serializers.Serializer[Tried]):
 class KindsView(APIView):
     permission_of: ClassVar = {"get": "jobs.view_notificationchannel"}
 
-    @extend_schema(operation_id="notification_kinds_list", responses=KindSerializer(many=True))
+    @extend_schema(operation_id="notification_kinds_list", responses=ChannelKindSerializer(many=True))
     def get(self, request: Request) -> Response:
         """The kinds of channels, with what each wants to know."""
-        return Response([KindSerializer(kind).data for kind in channels.all_kinds()])
+        return Response([ChannelKindSerializer(kind).data for kind in channels.all_kinds()])
 
 
 class ChannelViewSet(mixins.ListModelMixin, GenericViewSet[NotificationChannel]):

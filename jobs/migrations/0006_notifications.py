@@ -16,9 +16,7 @@ import jobs.secrets
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("jobs", "0011_alert_groups"),
-        ("jobs", "0011_live_groups_and_alerts"),
-        ("jobs", "0011_overlap_rules"),
+        ("jobs", "0012_live_groups_and_alerts"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("auth", "0012_alter_user_first_name_max_length"),
-        ("jobs", "0010_teams_triggers"),
+        ("jobs", "0011_overlap_rules"),
     ]
 
     operations = [

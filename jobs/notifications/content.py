@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 
 from jobs.alerts.kinds import find_kind, title_of
 from jobs.display import duration
@@ -57,6 +57,7 @@ def of_digest(name: str, events: Sequence[AlertEvent], *, at: datetime) -> Messa
             )
             for event in newest[:LISTED]
         ),
+        path=reverse("admin:jobs_alert_changelist"),
         data={
             "events": [
                 {"alert": _as_data(event.alert), "event": _event_as_data(event)} for event in newest[:LISTED]
@@ -81,10 +82,7 @@ def of_test(channel: NotificationChannel, *, by: str, at: datetime) -> Message:
 
 def path_of(alert: Alert) -> str:
     """The alert's page."""
-    try:
-        return reverse("admin:jobs_alert_change", args=[alert.pk])
-    except NoReverseMatch:
-        return alert.link
+    return reverse("admin:jobs_alert_change", args=[alert.pk])
 
 
 def _text_of(event: AlertEvent) -> str:

@@ -35,16 +35,14 @@ class FingerprintConverter(NameConverter):
     regex = "[a-zA-Z0-9]{1,40}"
 
 
-register_converter(NameConverter, "name")
-register_converter(FingerprintConverter, "fingerprint")
-
-
 class WorkerConverter(NameConverter):
     """A name of a worker, such as celery@machine."""
 
     regex = "[^/]{1,200}"
 
 
+register_converter(NameConverter, "name")
+register_converter(FingerprintConverter, "fingerprint")
 register_converter(WorkerConverter, "worker")
 
 #: Address below the worker's -> what it does, each by POST.

@@ -45,14 +45,21 @@ class Row:
         return json.dumps({key: value for key, value in asdict(self).items() if key in keys})
 
 
-def main(name: str, purpose: str | None, measure: Callable[[bool], Sequence[Row]]) -> None:
+def main(
+    name: str,
+    purpose: str | None,
+    measure: Callable[[bool], Sequence[Row]],
+    *,
+    arguments: Sequence[str] | None = None,
+) -> None:
     """Measure on fresh servers, print the table and the JSON lines, and exit: 1 when a target is missed.
 
-    `measure` takes whether to be quick and gives the rows, the one that stands for the benchmark first.
+    `measure` takes whether to be quick and gives the rows, the one that stands for the benchmark first. Without
+    `arguments` those of the command line hold.
     """
     parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{name}", description=purpose)
     parser.add_argument("--quick", action="store_true", help="smaller samples, below 45 seconds")
-    quick = parser.parse_args().quick
+    quick = parser.parse_args(arguments).quick
     with benchmarks.SERVERS:
         call_command("migrate", verbosity=0)
         try:

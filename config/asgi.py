@@ -2,7 +2,11 @@
 
 import os
 
-from django.core.asgi import get_asgi_application
+import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.dev")
-application = get_asgi_application()
+django.setup()
+
+from jobs.api.stream import LiveApplication  # noqa: E402 - models can be imported only now
+
+application = LiveApplication()

@@ -16,6 +16,7 @@ KINDS = {
     "text": "text",
     "required": "text, required",
     "secret": "long random text, required",
+    "choice": "one of a few words",
     "flag": "yes or no",
     "integer": "whole number",
     "seconds": "seconds",

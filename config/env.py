@@ -5,6 +5,7 @@ that secrets can be mounted instead of exported; setting both is refused.
 """
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
@@ -54,6 +55,14 @@ def flag(name: str, default: bool = False) -> bool:
     if value in _FALSE:
         return False
     raise ImproperlyConfigured(f"{name} must be one of 1, true, yes, on, 0, false, no, off; it is {value!r}.")
+
+
+def choice(name: str, default: str, options: Sequence[str]) -> str:
+    """One of a few words."""
+    value = text(name, default)
+    if value not in options:
+        raise ImproperlyConfigured(f"{name} must be one of {', '.join(options)}; it is {value!r}.")
+    return value
 
 
 def integer(name: str, default: int) -> int:

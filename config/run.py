@@ -1,4 +1,4 @@
-"""`make run`: servers, database, web, worker and beat under one supervisor, until Ctrl-C or SIGTERM.
+"""`make run`: servers, database, web, live, worker and beat under one supervisor, until Ctrl-C or SIGTERM.
 
 Everything that it starts is ended with it. After a kill -9 the next start ends what the killed one has left.
 """
@@ -26,6 +26,7 @@ from config.embedded.places import make_private
 
 ROOT = Path(__file__).resolve().parent.parent
 FIRST_PORT = 8000
+FIRST_LIVE_PORT = 8050
 PORTS_TO_TRY = 50
 STOP_PATIENCE_SECONDS = 60.0
 
@@ -89,13 +90,15 @@ def _serve() -> int:
         _say(f"Ended {ended} processes that an earlier run had left.")
     environment = os.environ | leftovers.marked(ROOT) | {"PYTHONUNBUFFERED": "1"}
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', os.defpath)}"
-    port, token = take_port(os.environ.get("PORT"))
+    port, token = take_port("PORT", FIRST_PORT)
     with token:
-        return _serve_on(port, environment, begun)
+        live_port, live_token = take_port("LIVE_PORT", FIRST_LIVE_PORT)
+        with live_token:
+            return _serve_on(port, live_port, environment, begun)
 
 
-def _serve_on(port: int, environment: dict[str, str], begun: float) -> int:
-    environment["PORT"] = str(port)
+def _serve_on(port: int, live_port: int, environment: dict[str, str], begun: float) -> int:
+    environment |= {"PORT": str(port), "LIVE_PORT": str(live_port)}
     # Set it to nothing for a start without the sample world.
     environment.setdefault("SAMPLE_WORLD_URL", f"http://127.0.0.1:{port}")
     if _uses_embedded_servers():
@@ -134,15 +137,17 @@ def _supervise(environment: dict[str, str]) -> int:
     return 0 if supervisor.returncode in asked else int(supervisor.returncode or 0)
 
 
-def take_port(wanted: str | None) -> tuple[int, socket.socket]:
-    """The wanted port, or the first free one from 8000 on, and what keeps it ours while the returned socket is open.
+def take_port(name: str, first: int) -> tuple[int, socket.socket]:
+    """The port that the variable asks for, or the first free one from `first` on.
 
-    The web process binds the port a moment later, and another checkout may be starting right now. So the same number
-    is taken at once as a UDP port, which nothing else here uses, and which has no waiting time when it is given back.
+    It is ours while the returned socket is open. The process that serves there binds it a moment later, and another
+    checkout may be starting right now. So the same number is taken at once as a UDP port, which nothing else here
+    uses, and which has no waiting time when it is given back.
     """
+    wanted = os.environ.get(name)
     if wanted and (not wanted.isdecimal() or not 0 < int(wanted) < 65536):
-        raise EmbeddedError(f"PORT must be a number from 1 to 65535; it is {wanted!r}.")
-    for port in [int(wanted)] if wanted else range(FIRST_PORT, FIRST_PORT + PORTS_TO_TRY):
+        raise EmbeddedError(f"{name} must be a number from 1 to 65535; it is {wanted!r}.")
+    for port in [int(wanted)] if wanted else range(first, first + PORTS_TO_TRY):
         token = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
             token.bind(("127.0.0.1", port))
@@ -152,10 +157,8 @@ def take_port(wanted: str | None) -> tuple[int, socket.socket]:
             pass
         token.close()
     if wanted:
-        raise EmbeddedError(f"Port {wanted} is taken: set PORT to a free one, or leave it unset.")
-    raise EmbeddedError(
-        f"The ports from {FIRST_PORT} to {FIRST_PORT + PORTS_TO_TRY - 1} are all taken: set PORT."
-    )
+        raise EmbeddedError(f"Port {wanted} is taken: set {name} to a free one, or leave it unset.")
+    raise EmbeddedError(f"The ports from {first} to {first + PORTS_TO_TRY - 1} are all taken: set {name}.")
 
 
 def _is_free(port: int) -> bool:

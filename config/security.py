@@ -5,6 +5,8 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
+from jobs.live.address import stream_origin
+
 Response = Callable[[HttpRequest], HttpResponse]
 
 STRICT = {
@@ -33,6 +35,8 @@ class ContentSecurityPolicy:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self._get_response(request)
         policy = ADMIN if request.path.startswith(self._admin_root) else STRICT
+        if origin := stream_origin(request):
+            policy = policy | {"connect-src": f"'self' {origin}"}
         response.headers.setdefault("Content-Security-Policy", header(policy))
         return response
 

@@ -6,6 +6,9 @@ from django.urls import URLPattern, URLResolver, include, path
 from django.views.decorators.http import require_safe
 from django.views.generic import RedirectView
 
+from jobs.admin import dashboard
+from jobs.api.metrics import MetricsView
+
 
 @require_safe
 def alive(request: HttpRequest) -> HttpResponse:
@@ -15,9 +18,11 @@ def alive(request: HttpRequest) -> HttpResponse:
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("admin/", include(dashboard.urls(admin.site))),
     path("admin/", admin.site.urls),
     path("api/v1/", include(("config.api", "api"))),
     path("healthz", alive, name="alive"),
+    path("metrics", MetricsView.as_view(), name="metrics"),
     path("sample/", include("publishing.sample.urls")),
 ]
 

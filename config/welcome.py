@@ -22,7 +22,9 @@ def main() -> int:
     django.setup()
     begun = float(sys.argv[1]) if len(sys.argv) > 1 else time.monotonic()
     origin = f"http://127.0.0.1:{os.environ.get('PORT', '8000')}"
-    if not wait_for_web(f"{origin}/admin/login/") or not wait_for_health():
+    live = f"http://127.0.0.1:{os.environ.get('LIVE_PORT', '8050')}"
+    addresses = (f"{origin}/admin/login/", f"{live}/healthz")
+    if not all(wait_for_web(address) for address in addresses) or not wait_for_health():
         sys.stderr.write(
             f"Not everything is healthy after {START_PATIENCE_SECONDS:.0f} seconds; see the lines above.\n"
         )

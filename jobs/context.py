@@ -35,11 +35,14 @@ class ActiveRun:
         *,
         scheduled_for: datetime | None = None,
         steps: Mapping[str, float] | None = None,
+        log_fields: Mapping[str, object] | None = None,
     ) -> None:
         self.id = run_id
         self.attempt = attempt
         #: The schedule's slot this run is for; None for runs that were asked for otherwise.
         self.scheduled_for = scheduled_for
+        #: What its records carry in structured logs.
+        self.log_fields = log_fields or {"run_id": str(run_id), "attempt": attempt}
         #: Units of work that failed, with the reason; the runner turns them into *partial* or *failed*.
         self.failed_units: dict[str, str] = {}
         self.succeeded_units = 0

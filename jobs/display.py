@@ -63,6 +63,11 @@ def duration(length: timedelta | float | None) -> str:
     return " ".join(f"{count} {name}" for count, name in parts[:2] if count)
 
 
+def count(number: int, noun: str) -> str:
+    """A number of things: "1 run", "12 runs", "1,200 runs"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def relative(moment: datetime, now: datetime) -> str:
     """How far away a moment is: "in 5 min", "3 h 20 min ago", "now"."""
     seconds = (moment - now).total_seconds()

@@ -3,9 +3,6 @@
 import enum
 import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,6 +13,7 @@ from kombu.exceptions import OperationalError as BrokerError
 
 from jobs import heartbeats, outbox
 from jobs.models import ProcessHeartbeat
+from jobs.probing import NoAnswer, Probe
 
 #: A probe that takes longer counts as no answer. Seconds.
 PROBE_SECONDS = 1.0
@@ -59,27 +57,6 @@ class Health:
         return max((check.status for check in self.checks), key=_ORDER.index)
 
 
-class _Probe:
-    """A question asked in a thread of its own; while one is unanswered no other is asked."""
-
-    def __init__(self, names: tuple[str, ...], ask: Callable[[], list[Check]]) -> None:
-        self._names = names
-        self._ask = ask
-        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="health")
-        self._pending: Future[list[Check]] | None = None
-
-    def start(self) -> None:
-        if self._pending is None or self._pending.done():
-            self._pending = self._pool.submit(self._ask)
-
-    def answer(self, timeout: float) -> list[Check]:
-        assert self._pending is not None  # noqa: S101 - started before
-        try:
-            return self._pending.result(timeout=timeout)
-        except FutureTimeout:
-            return [Check(name, Status.UNHEALTHY, _SILENT) for name in self._names]
-
-
 class Monitor:
     """Asks all parts at once and remembers the answer for a moment, for all who ask."""
 
@@ -87,10 +64,10 @@ class Monitor:
         self._lock = threading.Lock()
         self._latest: Health | None = None
         self._asked_at = 0.0
-        self._probes = [
-            _Probe(("database", "workers", "scheduler"), _ask_database),
-            _Probe(("broker",), _ask_broker),
-        ]
+        self._probes = {
+            ("database", "workers", "scheduler"): Probe(_ask_database, name="health"),
+            ("broker",): Probe(_ask_broker, name="health"),
+        }
 
     def look(self, *, fresh: bool = False) -> Health:
         """How things are, or were a moment ago; takes little more than `PROBE_SECONDS` at worst."""
@@ -102,12 +79,15 @@ class Monitor:
             return self._latest
 
     def _ask(self) -> Health:
-        for probe in self._probes:
+        for probe in self._probes.values():
             probe.start()
         deadline = time.monotonic() + PROBE_SECONDS
-        checks = [
-            check for probe in self._probes for check in probe.answer(max(deadline - time.monotonic(), 0.01))
-        ]
+        checks: list[Check] = []
+        for names, probe in self._probes.items():
+            try:
+                checks += probe.answer(max(deadline - time.monotonic(), 0.01))
+            except NoAnswer:
+                checks += [Check(name, Status.UNHEALTHY, _SILENT) for name in names]
         return Health(checks, timezone.now())
 
 

@@ -43,6 +43,7 @@ class Claim:
     #: Others may wait for its end: for its place within the limits of its job, or as the next of its schedule.
     is_limited: bool
     is_followed: bool
+    traceparent: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +90,8 @@ SET status = 'running', attempt = attempt + 1, started_at = clock_timestamp(), f
 WHERE id = %s AND status = 'queued' AND (expires_at IS NULL OR expires_at > clock_timestamp())
 RETURNING id, attempt, max_attempts, job, parameters, args, scheduled_for, parent_id, schedule_id,
     limit_key IS NOT NULL, schedule_id IS NOT NULL AND EXISTS (
-        SELECT FROM jobs_schedulepolicy p WHERE p.task_id = schedule_id AND p.overlap NOT IN ('skip', 'allow_all'))
+        SELECT FROM jobs_schedulepolicy p WHERE p.task_id = schedule_id AND p.overlap NOT IN ('skip', 'allow_all')),
+    traceparent
 """
 
 
@@ -115,6 +117,7 @@ def claim(run_id: uuid.UUID, *, worker: str, pid: int, sent_at: float | None = N
         schedule_id=row[8],
         is_limited=row[9],
         is_followed=row[10],
+        traceparent=row[11],
     )
 
 
@@ -311,6 +314,23 @@ def retry_later(run_id: uuid.UUID, attempt: int, outcome: Outcome, *, delay_seco
         outcome, status=Status.CANCELLED, reason="Cancelled while running: it failed and is not tried again."
     )
     return bool(_end(_END_STOPPING, cancelled, id=run_id, attempt=attempt))
+
+
+_PUT_OFF = """
+UPDATE jobs_jobrun r
+SET status = 'retrying', next_attempt_at = later.at, published_at = NULL, first_published_at = NULL,
+    publish_count = 0, waiting_for = '', waiting_since = NULL,
+    waits = jsonb_build_object('spread', GREATEST(round(extract(epoch FROM later.at - r.queued_at), 3), 0))
+FROM unnest(%s::uuid[], %s::timestamptz[]) AS later(id, at)
+WHERE r.id = later.id AND r.attempt = 0 AND r.status IN ('waiting', 'queued')
+"""
+
+
+def put_off(moments: Mapping[uuid.UUID, datetime]) -> None:
+    """Let runs that were just written begin at these moments, in the transaction that wrote them."""
+    if moments:
+        with connection.cursor() as cursor:
+            cursor.execute(_PUT_OFF, [list(moments), list(moments.values())])
 
 
 _REQUEST_CANCEL = """

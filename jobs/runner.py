@@ -22,7 +22,7 @@ from django.utils import timezone
 from psycopg.pq import TransactionStatus
 from pydantic_core import to_jsonable_python
 
-from jobs import admission, fingerprints, intake, ledger, outbox, release
+from jobs import admission, fingerprints, intake, ledger, outbox, release, runlogs
 from jobs.attendant import attendant
 from jobs.context import ActiveRun
 from jobs.definitions import AnyJob, RetryPolicy, find_job
@@ -31,7 +31,6 @@ from jobs.intake import NewRun, run_id_of
 from jobs.ledger import Claim, Outcome
 from jobs.models import JobRun
 from jobs.outbox import HEADER
-from jobs.runlogs import current_run
 from jobs.storable import clean_json, clean_text
 
 logger = logging.getLogger(__name__)
@@ -98,8 +97,9 @@ def _attempt(task: Task[Any, Any], job: AnyJob | None, claim: Claim) -> Any:
         claim.attempt,
         scheduled_for=claim.scheduled_for,
         steps=job.steps if job else None,
+        log_fields=_log_fields(claim),
     )
-    token = current_run.set(run)
+    token = runlogs.begin(run)
     attendant.watch(run, grace=_grace(job))
     is_nested = connection.in_atomic_block
     try:
@@ -122,7 +122,7 @@ def _attempt(task: Task[Any, Any], job: AnyJob | None, claim: Claim) -> Any:
         is_recorded = _record(run, ended)
     finally:
         attendant.release(run)
-        current_run.reset(token)
+        runlogs.end(run, token)
     if not is_recorded:
         logger.warning("Run %s: attempt %d is superseded; its outcome is dropped.", run.id, run.attempt)
         raise Ignore
@@ -140,6 +140,11 @@ def _make_room(claim: Claim) -> None:
             outbox.send(admission.admit_job(claim.job))
     except Error as error:
         logger.warning("Run %s: the next one is left to the scheduler: %s", claim.run_id, error)
+
+
+def _log_fields(claim: Claim) -> dict[str, object]:
+    fields: dict[str, object] = {"run_id": str(claim.run_id), "job": claim.job, "attempt": claim.attempt}
+    return fields | ({"schedule": claim.schedule_id} if claim.schedule_id is not None else {})
 
 
 def _body(task: Task[Any, Any], job: AnyJob | None, claim: Claim, run: ActiveRun) -> Callable[[], Any]:

@@ -152,18 +152,22 @@ def test_taken_port_that_was_asked_for_is_refused_in_one_sentence(checkout: Path
     assert processes_of(checkout) == []
 
 
-def test_two_checkouts_that_start_at_once_get_two_ports() -> None:
-    first, token = take_port(None)
+def test_two_checkouts_that_start_at_once_get_two_ports(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PORT", raising=False)
+    first, token = take_port("PORT", 8000)
     with token:
-        second, other_token = take_port(None)
+        second, other_token = take_port("PORT", 8000)
         other_token.close()
     assert first != second
 
 
 @pytest.mark.parametrize("wanted", ["0", "65536", "http", "-1"])
-def test_port_that_is_no_port_is_refused_in_one_sentence(wanted: str) -> None:
-    with pytest.raises(embedded.EmbeddedError, match="PORT must be a number from 1 to 65535"):
-        take_port(wanted)
+def test_port_that_is_no_port_is_refused_in_one_sentence(
+    wanted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIVE_PORT", wanted)
+    with pytest.raises(embedded.EmbeddedError, match="LIVE_PORT must be a number from 1 to 65535"):
+        take_port("LIVE_PORT", 8050)
 
 
 def test_stop_ends_a_run_from_another_terminal(checkout: Path, tmp_path: Path) -> None:

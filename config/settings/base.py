@@ -1,12 +1,11 @@
 """Settings that every environment shares. The overlays beside this file are short and only override."""
 
+import logging
 import sys
 from datetime import timedelta
 from pathlib import Path
 
-import structlog
-
-from config import embedded, env
+from config import embedded, env, logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 
@@ -39,6 +38,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "config.requests.IdentifyRequests",
+    "jobs.metrics.requests.CountRequests",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -85,6 +86,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+    {"NAME": "accounts.passwords.TellOfChange"},
 ]
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
@@ -120,6 +122,9 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_REDIRECT_STDOUTS = False
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+# What only workers need: the command by which they tell about themselves.
+CELERY_IMPORTS = ["jobs.remote.commands"]
+CELERY_WORKER_POOL_RESTARTS = True
 CELERY_BEAT_SCHEDULER = "jobs.scheduler:SlotScheduler"
 CELERY_TIMEZONE = "UTC"
 CELERY_ENABLE_UTC = True
@@ -144,38 +149,23 @@ JOBS_HEARTBEAT_SECONDS = env.seconds("JOBS_HEARTBEAT_SECONDS", 3)
 JOBS_TICK_SECONDS = env.seconds("JOBS_TICK_SECONDS", 1)
 JOBS_CANCEL_GRACE_SECONDS = env.seconds("JOBS_CANCEL_GRACE_SECONDS", 10)
 JOBS_REPUBLISH_SECONDS = env.seconds("JOBS_REPUBLISH_SECONDS", 60)
+# How often somebody looks at what is wrong (jobs.alerts.watch), and how often each queue is tried out; 0: never.
+JOBS_WATCH_SECONDS = env.integer("JOBS_WATCH_SECONDS", 5)
+JOBS_CANARY_SECONDS = env.integer("JOBS_CANARY_SECONDS", 300)
 # What `prune_runs` keeps, in days.
 JOBS_KEEP_RUNS_DAYS = env.integer("JOBS_KEEP_RUNS_DAYS", 90)
+# What the job `accounts.forget_audit` keeps, in days.
+AUDIT_KEEP_DAYS = env.integer("AUDIT_KEEP_DAYS", 400)
+
+# What Prometheus shows for /metrics, as a bearer token; empty: only people and programs with jobs.view_system.
+METRICS_TOKEN = env.text("METRICS_TOKEN")
+# Seconds between two times that a web process hands over its count of requests.
+METRICS_FLUSH_SECONDS = env.seconds("METRICS_FLUSH_SECONDS", 5)
 
 # One line a record, or one JSON object a record for log collectors. What a job's body logs goes to its run too.
-LOG_FORMAT = env.text("LOG_FORMAT", "text")
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "text": {"format": "{asctime} {levelname:<7} {name}: {message}", "style": "{"},
-        "json": {
-            "()": "structlog.stdlib.ProcessorFormatter",
-            "processors": [
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.JSONRenderer(),
-            ],
-            "foreign_pre_chain": [
-                structlog.stdlib.add_log_level,
-                structlog.stdlib.add_logger_name,
-                structlog.processors.TimeStamper(fmt="iso"),
-                structlog.processors.format_exc_info,
-            ],
-        },
-        "message": {"format": "{message}", "style": "{"},
-    },
-    "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT},
-        "run": {"class": "jobs.runlogs.RunLogHandler", "formatter": "message", "level": "INFO"},
-    },
-    "root": {"handlers": ["console", "run"], "level": env.text("LOG_LEVEL", "INFO")},
-    "loggers": {"httpx": {"level": "WARNING"}, "celery.app.trace": {"level": "WARNING"}},
-}
+LOG_FORMAT = env.choice("LOG_FORMAT", "console", logs.FORMATS)
+LOGGING = logs.configuration(LOG_FORMAT, env.text("LOG_LEVEL", "INFO"))
+logging.captureWarnings(LOG_FORMAT == "json")
 
 # The admin's theme. Its sidebar is a registry that apps add to: jobs.admin.navigation.
 UNFOLD = {
@@ -188,6 +178,7 @@ UNFOLD = {
     "SHOW_VIEW_ON_SITE": False,
     "STYLES": ["jobs.admin.theme.stylesheet"],
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "jobs.admin.theme.icon"}],
+    "ACCOUNT": {"navigation": "accounts.admin.menu.links"},
     "DASHBOARD_CALLBACK": "jobs.admin.dashboard.fill",
     "SIDEBAR": {
         "show_search": True,
@@ -200,6 +191,7 @@ UNFOLD = {
 REST_FRAMEWORK: dict[str, object] = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "accounts.authentication.TokenAuthentication",
+        "accounts.authentication.ApiKeyAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["jobs.api.permissions.ActionPermission"],
@@ -219,6 +211,8 @@ REST_FRAMEWORK: dict[str, object] = {
 # Requests a minute and process, for one address without and one user with authentication; 0: no limit.
 API_ANONYMOUS_RATE = env.integer("API_ANONYMOUS_RATE", 300)
 API_USER_RATE = env.integer("API_USER_RATE", 6000)
+# And for one API key.
+API_KEY_RATE = env.integer("API_KEY_RATE", 3000)
 SIMPLE_JWT = {
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=30),
     "REFRESH_TOKEN_LIFETIME": timedelta(days=7),
@@ -236,7 +230,13 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "RunStatus": "jobs.models.JobRun.Status",
         "RunTrigger": "jobs.models.JobRun.Trigger",
+        "MakeUp": "jobs.passed.MakeUp",
+        "ScheduleCatchUp": "jobs.models.SchedulePolicy.CatchUp",
         "HealthStatus": "jobs.health.Status",
+        "AlertSeverity": "jobs.models.Alert.Severity",
+        "AlertState": "jobs.models.Alert.State",
+        "AlertResolution": "jobs.models.Alert.Resolution",
+        "AlertEventWhat": "jobs.models.AlertEvent.What",
         "ItemState": "publishing.models.FeedItem.State",
         "SourceState": "publishing.models.Source.State",
     },
@@ -247,6 +247,17 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
+
+# The live process (config.asgi): where browsers find it, seen from the page. `LIVE_URL`: its full address, or /api/v1/events/ where a
+# proxy leads there; `LIVE_PORT`: its port on the site's own host name. Without both, pages ask again and again instead.
+LIVE_URL = env.text("LIVE_URL")
+LIVE_PORT = env.integer("LIVE_PORT", 0)
+# Origins whose pages may read events with their visitors' cookies, beside the site's own.
+LIVE_ORIGINS = env.words("LIVE_ORIGINS")
+# The web process's port, where `LIVE_PORT` is used: pages from there may read events.
+PORT = env.integer("PORT", 0)
+# How many streams one live process serves; more are told to come back.
+LIVE_CLIENTS = env.integer("LIVE_CLIENTS", 1000)
 
 # Outgoing requests: `host:port` entries that may be private addresses.
 OUTBOUND_ALLOWED_HOSTS = env.words("OUTBOUND_ALLOWED_HOSTS")

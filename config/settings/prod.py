@@ -20,9 +20,12 @@ if "*" in ALLOWED_HOSTS:
 env.required("DATABASE_URL")
 env.required("BROKER_URL")
 
+# The proxy leads this path to the live process.
+LIVE_URL = env.text("LIVE_URL", "/api/v1/events/")
+
 SECURE_SSL_REDIRECT = env.flag("SECURE_SSL_REDIRECT", default=True)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-SECURE_REDIRECT_EXEMPT = [r"^healthz$"]  # asked by the machine itself, without TLS
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^metrics$"]  # asked inside of the installation, without TLS
 SECURE_HSTS_SECONDS = env.integer("SECURE_HSTS_SECONDS", 31_536_000)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
 SECURE_HSTS_PRELOAD = True

@@ -13,4 +13,7 @@ CELERY_BROKER_URL = BROKER_URL
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.jobs_for_tests"]  # noqa: F405 - from the base
 
 # Tests ask quickly; the tests of the limits set their own.
-API_ANONYMOUS_RATE = API_USER_RATE = 0
+API_ANONYMOUS_RATE = API_USER_RATE = API_KEY_RATE = 0
+
+# No thread writes behind the tests' backs; those of the metrics hand over by themselves.
+METRICS_FLUSH_SECONDS = env.integer("METRICS_FLUSH_SECONDS", 0)

@@ -9,7 +9,9 @@ from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
-from jobs import history
+from jobs import delays, history
+from jobs.admin import bars
+from jobs.admin.live import Stream
 from jobs.admin.subjects import subjects_of
 from jobs.definitions import find_job
 from jobs.models import JobRun, RunLog
@@ -22,7 +24,7 @@ Status = JobRun.Status
 #: Lines of the log on the page; the rest is in the plain text.
 LINES = 500
 #: The templates that follow the run while it is active.
-PARTS = ("head", "progress", "facts", "outcome")
+PARTS = ("head", "progress", "delays", "facts", "outcome")
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,8 @@ class RunPage:
         self.run = run
         self.now = timezone.now()
 
-    def response(self) -> HttpResponse:
+    def response(self, live: Stream | None) -> HttpResponse:
+        """The page; `live` is the stream that it follows, from a moment before the run was read."""
         lines, is_cut = self._last_lines()
         context = {
             **self.admin.admin_site.each_context(self.request),
@@ -55,6 +58,8 @@ class RunPage:
             "lines": lines,
             "last_line": lines[-1].pk if lines else 0,
             "is_cut": is_cut,
+            "live": live,
+            "utc_offset": _utc_offset(self.now),
         }
         return TemplateResponse(self.request, "admin/jobs/jobrun/change_form.html", context)
 
@@ -73,7 +78,7 @@ class RunPage:
                 "lines": [
                     {
                         "id": line.pk,
-                        "at": f"{line.at:%H:%M:%S}",
+                        "at": f"{timezone.localtime(line.at):%H:%M:%S}",
                         "level": line.get_level_display(),
                         "message": line.message,
                     }
@@ -100,6 +105,7 @@ class RunPage:
         typical = history.durations(run.job) if run.status == Status.RUNNING else None
         is_job = find_job(run.job) is not None
         seen = JobRun.objects.visible_to(user)
+        spent = delays.of_run(run, self.now)
         return {
             "run": run,
             "job": find_job(run.job),
@@ -107,12 +113,20 @@ class RunPage:
             "eta": history.eta(run, self.now, typical),
             "elapsed": run.elapsed(self.now),
             "milestones": milestones(run),
+            "delays": spent,
+            "delay_bar": bars.stack((part.kind, part.seconds) for part in spent.parts),
             "subjects": subjects_of(run, self.request),
             "retries": seen.filter(retry_of=run).only("id", "status", "queued_at").order_by("id"),
             "children": seen.filter(parent=run).only("id", "status", "job").order_by("id")[:50],
             "may_cancel": run.is_active and user.has_perm("jobs.cancel_run"),
             "may_retry": is_job and not run.is_active and user.has_perm("jobs.run_job"),
         }
+
+
+def _utc_offset(at: datetime) -> int:
+    """Seconds by which the site's clock is ahead of UTC."""
+    offset = timezone.localtime(at).utcoffset()
+    return int(offset.total_seconds()) if offset else 0
 
 
 def milestones(run: JobRun) -> list[Milestone]:

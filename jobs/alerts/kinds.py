@@ -48,6 +48,8 @@ class Kind:
     is_outage: bool = False
     #: Sightings during an outage are explained by it.
     is_folded: bool = False
+    #: People and other systems may raise it through the API.
+    is_reportable: bool = False
 
     @property
     def app_label(self) -> str:

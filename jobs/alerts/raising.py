@@ -51,19 +51,21 @@ def raise_alert(
     since: datetime | None = None,
     times: int = 1,
     job: str = "",
+    owner_group_id: int | None = None,
 ) -> Alert:
     """Report that something is bad; returns its alert, which opens when the kind's hysteresis says so.
 
     Without a fingerprint, the subject tells causes apart. `severity` is the kind's when it is not given, or what the
     alert has. `at` is the moment of the sighting (now), `since` when it began to be bad (the first sighting), `times`
-    how many sightings are reported together. Raises UnknownKind.
+    how many sightings are reported together. With an owner group, only its members see the alert; the fingerprint must
+    tell groups apart. Raises UnknownKind.
     """
     declared = get_kind(kind)
     at = at or timezone.now()
     cause = (fingerprint or f"{subject.type}:{subject.id}")[:200]
     with _locked(kind, cause) as found:
         alert = found if found is not None and _goes_on(found, declared, at) else _new(declared, cause, at)
-        alert.job = job[:200] or alert.job
+        alert.job, alert.owner_group_id = job[:200] or alert.job, owner_group_id
         alert.subject_type, alert.subject_id = clean_text(subject.type)[:50], clean_text(subject.id)[:100]
         alert.subject_text, alert.link = clean_text(subject.text)[:300], subject.link[:500]
         alert.title, alert.message = clean_text(title)[:200], clean_text(message)
@@ -114,6 +116,18 @@ def resolve(
         return True
 
 
+def unfold(alert_id: int, *, at: datetime) -> None:
+    """The alert outlives the incident that explained it: people are told of it now."""
+    with transaction.atomic():
+        alert = Alert.objects.live().exclude(incident=None).select_for_update().filter(pk=alert_id).first()
+        if alert is None:
+            return
+        alert.incident = None
+        alert.news_at = alert.told_at = at
+        alert.save()
+        events.write(alert, What.OPENED, at=at, note="It outlives the outage that explained it.")
+
+
 @contextmanager
 def _locked(kind: str, fingerprint: str) -> Iterator[Alert | None]:
     """A transaction that has the cause to itself; gives its newest alert, locked, whatever its state."""
@@ -131,11 +145,19 @@ def _locked(kind: str, fingerprint: str) -> Iterator[Alert | None]:
 
 
 def _goes_on(alert: Alert, kind: Kind, at: datetime) -> bool:
-    """Whether the sighting belongs to this alert; one that was resolved goes on when its cause soon comes back."""
+    """Whether the sighting belongs to this alert.
+
+    One that was resolved goes on when its cause soon comes back. One that was dismissed goes on, unheard, as long
+    as its cause never pauses for long.
+    """
     if alert.resolved_at is None:
         return True
-    is_recent = at - alert.resolved_at <= kind.reopens_within
-    return is_recent and alert.resolution != Alert.Resolution.DISMISSED
+    rested_since = alert.last_seen_at if _is_dismissed(alert) else alert.resolved_at
+    return at - rested_since <= kind.reopens_within
+
+
+def _is_dismissed(alert: Alert) -> bool:
+    return alert.resolution == Alert.Resolution.DISMISSED
 
 
 def _new(kind: Kind, fingerprint: str, at: datetime) -> Alert:
@@ -179,12 +201,13 @@ def _next_step(
     alert: Alert, kind: Kind, at: datetime, severity: Alert.Severity | None
 ) -> AlertEvent.What | None:
     """What a sighting means for the alert; None: it only counts."""
+    was = Alert.Severity(alert.severity)
+    is_worse = severity is not None and severity.rank < was.rank
     if not alert.is_live:
-        if not _is_bad_enough(alert, kind, at):
+        if not _is_bad_enough(alert, kind, at) or (_is_dismissed(alert) and not is_worse):
             return None
         return What.REOPENED if alert.state == State.RESOLVED else What.OPENED
-    if severity is not None and severity.rank != Alert.Severity(alert.severity).rank:
-        is_worse = severity.rank < Alert.Severity(alert.severity).rank
+    if severity is not None and severity != was:
         return What.ESCALATED if is_worse else What.EASED
     is_due = alert.told_at is None or at - alert.told_at >= kind.cooldown
     return What.REPEATED if is_due and alert.state == State.OPEN else None
@@ -203,7 +226,7 @@ def _take(alert: Alert, what: AlertEvent.What, kind: Kind, at: datetime) -> None
         alert.opened_at = at
         alert.resolved_at = None
         alert.resolution = Alert.Resolution.NONE
-        alert.incident = incidents.covering(at) if kind.is_folded else None
+        alert.incident_id = incidents.covering(at) if kind.is_folded else None
     if what in (What.OPENED, What.REOPENED, What.ESCALATED):
         alert.state = State.OPEN
         alert.snoozed_until = None
@@ -215,8 +238,6 @@ def _take(alert: Alert, what: AlertEvent.What, kind: Kind, at: datetime) -> None
 def _tell(alert: Alert, what: AlertEvent.What, at: datetime) -> None:
     is_silent = alert.incident_id is not None or alert.is_flapping or what == What.EASED
     events.write(alert, what, at=at, is_silent=is_silent)
-    if alert.incident_id is not None and what in (What.OPENED, What.REOPENED):
-        incidents.count_folded(alert.incident_id, {alert.kind: 1})
     if what == What.REOPENED:
         flapping.notice(alert, at)
 

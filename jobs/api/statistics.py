@@ -10,11 +10,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from jobs import statistics
+from jobs import delay_statistics, statistics
 from jobs.api.parsing import read_query
+from jobs.delays import Kind
 from jobs.models import JobRun, visibility_of
 from jobs.timing import Interval, InvalidTiming, parse_interval
 
+#: What time is spent on, for documents.
+KINDS = [(kind.value, kind.label) for kind in Kind]
 SHORTEST_WINDOW, LONGEST_WINDOW = timedelta(seconds=1), timedelta(days=366)
 
 
@@ -38,11 +41,20 @@ class FiguresSerializer(serializers.Serializer[statistics.Figures]):
     per_hour = serializers.FloatField(help_text="Runs that ran to an end, by the hour.")
 
 
-class StatisticsSerializer(serializers.Serializer[statistics.Statistics]):
+class ShareSerializer(serializers.Serializer[delay_statistics.Share]):
+    kind = serializers.ChoiceField(choices=KINDS)
+    title = serializers.CharField(source="kind.label")
+    mean = serializers.FloatField(help_text="Seconds. Means add up to the mean of the whole.")
+    p50 = serializers.FloatField()
+    p90 = serializers.FloatField()
+
+
+class StatisticsSerializer(serializers.Serializer[Any]):
     since = serializers.DateTimeField()
     until = serializers.DateTimeField()
     total = FiguresSerializer()
     by_job = FiguresSerializer(many=True)
+    delays = ShareSerializer(many=True, help_text="What runs that ended spent their time on, all together.")
 
 
 class StatisticsQuerySerializer(serializers.Serializer[Any]):
@@ -52,10 +64,11 @@ class StatisticsQuerySerializer(serializers.Serializer[Any]):
     job = serializers.CharField(required=False, max_length=200)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        return attrs | {"window": _length(attrs["window"])}
+        return attrs | {"window": window_of(attrs["window"])}
 
 
-def _length(text: str) -> timedelta:
+def window_of(text: str) -> timedelta:
+    """A typed length of time; raises ValidationError."""
     try:
         length = Interval(*parse_interval(text), anchor=timezone.now()).step
     except InvalidTiming as error:
@@ -75,7 +88,7 @@ class StatisticsView(APIView):
         """Counts, success rate, durations, waits and throughput of the runs asked for in the window."""
         query = read_query(StatisticsQuerySerializer, request)
         now = timezone.now()
-        found = statistics.of_window(
-            now - query["window"], now, job=query.get("job"), seen=visibility_of(request.user)
-        )
-        return Response(StatisticsSerializer(found).data)
+        since, job, seen = now - query["window"], query.get("job"), visibility_of(request.user)
+        found = statistics.of_window(since, now, job=job, seen=seen)
+        shares = delay_statistics.of_window(since, now, job=job, seen=seen).total.shares
+        return Response(StatisticsSerializer({**vars(found), "delays": shares}).data)

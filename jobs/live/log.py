@@ -143,10 +143,10 @@ def since(last: Cursor) -> News:
 
 _MARK = """
 INSERT INTO jobs_eventmark
-SELECT WHERE NOT EXISTS (SELECT FROM jobs_eventmark WHERE taken_at > clock_timestamp() - %s)
+SELECT WHERE NOT EXISTS (SELECT FROM jobs_eventmark WHERE taken_at > clock_timestamp() - make_interval(secs => %s))
 """
 _OLDEST_USABLE_MARK = """
-SELECT taken_at, snapshot::text FROM jobs_eventmark WHERE taken_at < clock_timestamp() - %s
+SELECT taken_at, snapshot::text FROM jobs_eventmark WHERE taken_at < clock_timestamp() - make_interval(secs => %s)
 ORDER BY taken_at DESC LIMIT 1
 """
 _FORGET = """
@@ -167,8 +167,8 @@ def prune() -> int:
         cursor.execute("SELECT FROM jobs_eventepoch FOR UPDATE SKIP LOCKED")
         if cursor.rowcount == 0:  # another scheduler does it
             return 0
-        cursor.execute(_MARK, [MARK_EVERY])
-        cursor.execute(_OLDEST_USABLE_MARK, [KEPT])
+        cursor.execute(_MARK, [MARK_EVERY.total_seconds()])
+        cursor.execute(_OLDEST_USABLE_MARK, [KEPT.total_seconds()])
         mark = cursor.fetchone()
         if mark is None:
             return 0

@@ -186,7 +186,7 @@ class Migration(migrations.Migration):
                     "durations",
                     django.contrib.postgres.fields.ArrayField(
                         base_field=models.PositiveIntegerField(),
-                        help_text="How many runs took how long: a histogram, its bounds are those of jobs.tallies.",
+                        help_text="How many runs took how long: a histogram, its bounds are those of jobs.summaries.",
                         size=None,
                     ),
                 ),

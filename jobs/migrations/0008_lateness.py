@@ -140,6 +140,7 @@ class Migration(migrations.Migration):
             index=models.Index(
                 condition=models.Q(("status", "failed")),
                 fields=["error_fingerprint", "finished_at"],
+                include=("id",),
                 name="jobs_run_failures",
             ),
         ),

@@ -9,7 +9,7 @@ from jobs.models.heartbeat import ProcessHeartbeat
 from jobs.models.limit import JobLimit
 from jobs.models.run import JobRun, RunLog, first_run_id, new_run_id
 from jobs.models.schedule import Schedule, SchedulePolicy
-from jobs.models.tally import RunSummary
+from jobs.models.summary import RunSummary
 from jobs.models.totals import MetricTotal, RunTally
 from jobs.models.version import ScheduleVersion
 from jobs.models.visibility import Visibility, visibility_of

@@ -1,16 +1,22 @@
 """Alerts: what is wrong now, since when and how often; and everything that happened to each."""
 
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
 
 from django.conf import settings
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import AbstractBaseUser, Group
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
+
+from jobs.models.visibility import visibility_of
 
 
 class AlertQuerySet(models.QuerySet["Alert"]):
     """Questions about many alerts."""
+
+    def visible_to(self, user: Any) -> Self:
+        """Alerts that belong to no group or to one of the user's. Every way in starts with this."""
+        return self.filter(visibility_of(user).condition("owner_group"))
 
     def live(self) -> Self:
         """Alerts of something that is wrong now: open, acknowledged or snoozed."""
@@ -112,6 +118,15 @@ class Alert(models.Model):
         related_name="folded",
         db_index=False,
         help_text="The outage that explains it.",
+    )
+
+    owner_group = models.ForeignKey(
+        Group,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="Only members see it, like the runs it is about. Empty: everybody who may see alerts.",
     )
 
     objects = AlertQuerySet.as_manager()

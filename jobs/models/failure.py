@@ -1,7 +1,19 @@
 """What people decided about failures of one cause."""
 
+from datetime import datetime
+from typing import Self
+
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
+
+
+class FailureDecisionQuerySet(models.QuerySet["FailureDecision"]):
+    """Questions about many decisions."""
+
+    def in_force(self, at: datetime) -> Self:
+        """Decisions that hold at a moment."""
+        return self.filter(Q(until__isnull=True) | Q(until__gt=at))
 
 
 class FailureDecision(models.Model):
@@ -23,6 +35,8 @@ class FailureDecision(models.Model):
     decided_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
+
+    objects = FailureDecisionQuerySet.as_manager()
 
     class Meta:
         verbose_name = "decision about a failure"

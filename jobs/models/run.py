@@ -308,9 +308,10 @@ class JobRun(models.Model):
             ),
             models.Index(fields=["retry_of"], condition=Q(retry_of__isnull=False), name="jobs_run_retry_of"),
             models.Index(fields=["parent"], condition=Q(parent__isnull=False), name="jobs_run_parent"),
-            # jobs.failures: failed runs by cause
+            # jobs.deadletters: failed runs by cause
             models.Index(
                 fields=["error_fingerprint", "finished_at"],
+                include=["id"],
                 condition=Q(status="failed"),
                 name="jobs_run_failures",
             ),

@@ -1,6 +1,8 @@
 """Jobs that do little, fail on purpose, or take their time."""
 
 import contextlib
+import logging
+import threading
 import time
 from typing import Annotated, Any
 
@@ -11,6 +13,8 @@ from pydantic import Field
 from jobs.context import ActiveRun
 from jobs.definitions import RetryPolicy, every, job
 from jobs.errors import PermanentError, TransientError
+
+logger = logging.getLogger(__name__)
 
 
 @job("testing.add_numbers", title="Add numbers")
@@ -105,6 +109,18 @@ def take_too_long(run: ActiveRun, *, deaf: bool = False) -> None:
 def echo_text(run: ActiveRun, *, text: str) -> str:
     """Give the text back."""
     return text
+
+
+@job("testing.log_secrets", title="Log secrets")
+def log_secrets(run: ActiveRun, *, text: str, threads: int = 0) -> None:
+    """Say something that should not be said, also in threads of its own."""
+    logger.info("from the body")
+    logger.warning("careless: %s", text)
+    helpers = [threading.Thread(target=logger.info, args=("from a thread",)) for _ in range(threads)]
+    for helper in helpers:
+        helper.start()
+    for helper in helpers:
+        helper.join()
 
 
 @job("testing.tell_connection", title="Tell which connection it has")

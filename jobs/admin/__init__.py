@@ -1,5 +1,23 @@
 """The admin: what operators see and do. Importing this package registers every page."""
 
-from jobs.admin import accounts, alerts, dashboard, processes, runs, schedules
+from jobs.admin import (
+    accounts,
+    alerts,
+    audit_trail,
+    dashboard,
+    overview,
+    processes,
+    runs,
+    schedules,
+)
 
-__all__ = ["accounts", "alerts", "dashboard", "processes", "runs", "schedules"]
+__all__ = [
+    "accounts",
+    "alerts",
+    "audit_trail",
+    "dashboard",
+    "overview",
+    "processes",
+    "runs",
+    "schedules",
+]

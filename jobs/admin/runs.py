@@ -15,6 +15,8 @@ from django.utils.safestring import SafeString
 from jobs import display
 from jobs.admin import delay_page, navigation
 from jobs.admin.base import ChangeList, ReadOnlyAdmin
+from jobs.admin.live import stream_for
+from jobs.admin.failure_pages import FailurePages
 from jobs.admin.run_actions import RunActions
 from jobs.admin.run_filters import (
     BoundedPaginator,
@@ -151,6 +153,7 @@ class JobRunAdmin(RunActions, ReadOnlyAdmin[JobRun]):
             path("<uuid:run_id>/log/", view(self.log), name="jobs_jobrun_log"),
             *self.action_urls(),
             *delay_page.urls(self.admin_site),
+            *FailurePages(self.admin_site).urls(),
         ]
         return mine + super().get_urls()
 
@@ -163,7 +166,13 @@ class JobRunAdmin(RunActions, ReadOnlyAdmin[JobRun]):
     ) -> HttpResponse:
         if object_id is None:
             raise PermissionDenied
-        return RunPage(self, request, self.get_run(request, object_id)).response()
+        live = stream_for(request)
+        return RunPage(self, request, self.get_run(request, object_id)).response(live)
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return super().changelist_view(request, {**(extra_context or {}), "live": stream_for(request)})
 
     def live(self, request: HttpRequest, run_id: Any) -> HttpResponse:
         """What changed since the page was loaded, as JSON."""

@@ -1,7 +1,6 @@
 """The admin: what operators see and do. Importing this package registers every page."""
 
 from jobs.admin import (
-    accounts,
     alerts,
     audit_trail,
     dashboard,
@@ -12,7 +11,6 @@ from jobs.admin import (
 )
 
 __all__ = [
-    "accounts",
     "alerts",
     "audit_trail",
     "dashboard",

@@ -15,8 +15,8 @@ from django.utils.safestring import SafeString
 from jobs import display
 from jobs.admin import delay_page, navigation
 from jobs.admin.base import ChangeList, ReadOnlyAdmin
-from jobs.admin.live import stream_for
 from jobs.admin.failure_pages import FailurePages
+from jobs.admin.live import stream_for
 from jobs.admin.run_actions import RunActions
 from jobs.admin.run_filters import (
     BoundedPaginator,

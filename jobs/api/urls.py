@@ -34,8 +34,6 @@ class FingerprintConverter(NameConverter):
     regex = "[a-zA-Z0-9]{1,40}"
 
 
-register_converter(NameConverter, "name")
-register_converter(FingerprintConverter, "fingerprint")
 class WorkerConverter(NameConverter):
     """A name of a worker, such as celery@machine."""
 
@@ -43,6 +41,7 @@ class WorkerConverter(NameConverter):
 
 
 register_converter(NameConverter, "name")
+register_converter(FingerprintConverter, "fingerprint")
 register_converter(WorkerConverter, "worker")
 
 #: Address below the worker's -> what it does, each by POST.
@@ -109,7 +108,6 @@ urlpatterns = [
     path(
         "schedules/<int:pk>/run-now/", ScheduleViewSet.as_view({"post": "run_now"}), name="schedule-run-now"
     ),
-    path("schedules/<int:pk>/preview/", ScheduleViewSet.as_view({"get": "preview"}), name="schedule-preview"),
     path("alerts/", AlertViewSet.as_view({"get": "list", "post": "create"}), name="alert-list"),
     path("alerts/kinds/", AlertViewSet.as_view({"get": "kinds"}), name="alert-kinds"),
     path("alerts/stats/", AlertViewSet.as_view({"get": "stats"}), name="alert-stats"),
@@ -129,6 +127,7 @@ urlpatterns = [
     *(
         path(f"alerts/<int:pk>/{name}/", AlertViewSet.as_view({"post": name}), name=f"alert-{name}")
         for name in ("acknowledge", "snooze", "unsnooze", "resolve", "dismiss")
+    ),
     path(
         "schedules/<int:pk>/preview/",
         SchedulePreviewViewSet.as_view({"get": "preview", "post": "preview_change"}),

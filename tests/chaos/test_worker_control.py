@@ -86,7 +86,10 @@ def test_a_worker_tells_what_it_holds_and_the_pages_show_it(world, worker, admin
 def test_the_pool_grows_and_shrinks(worker, admin, api):
     assert "2 processes added" in control(admin, worker, "grow", count="2")
     eventually(lambda: report(worker).size == 4, "the pool has four processes")
-    assert api.post(f"/api/v1/workers/{worker.name}/pool/shrink/", {"count": 2}, format="json").status_code == 200
+    assert (
+        api.post(f"/api/v1/workers/{worker.name}/pool/shrink/", {"count": 2}, format="json").status_code
+        == 200
+    )
     eventually(lambda: report(worker).size == 2, "the pool has two processes")
     entry = LogEntry.objects.filter(object_repr=f"worker {worker.name}").latest("pk")
     assert entry.change_message == "2 processes taken from its pool."

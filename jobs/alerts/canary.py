@@ -15,7 +15,7 @@ from django.db.models import Count
 
 from jobs import heartbeats, intake, outbox, retention
 from jobs.alerts import subjects
-from jobs.alerts.builtin import CANARY_SILENT
+from jobs.alerts.names import CANARY_SILENT
 from jobs.alerts.raising import raise_alert, report_good, resolve
 from jobs.models import Alert, JobRun, ProcessHeartbeat
 

@@ -6,7 +6,6 @@ log line. Clients read their streams in one other process: half of them everythi
 one machine. Then CPU of the live process while that goes on, and its memory at the beginning and at the end.
 """
 
-import asyncio
 import json
 import os
 import statistics
@@ -17,8 +16,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
 
 import psutil
 from django.contrib.auth import get_user_model
@@ -132,12 +129,13 @@ def under_way(
 ) -> Seconds:
     """Write progress and listen for so many seconds."""
     found = Seconds()
-    listen = [sys.executable, "-m", "benchmarks.live", "listen", str(port), token, str(seconds)]
+    listen = [sys.executable, "-m", "benchmarks.live_clients", str(port), token, str(CLIENTS)]
     listen += [str(run.pk) for run, _ in runs]
     with subprocess.Popen(listen, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as clients:
         assert clients.stdin is not None and clients.stdout is not None
         assert clients.stdout.readline() == "ready\n"
         write(runs, seconds=3)  # everybody has been served once: memory has its size
+        time.sleep(1)  # what is still under way is not counted
         memory, cpu = server.memory_info().rss, sum(server.cpu_times()[:2])
         clients.stdin.write("count\n")
         clients.stdin.flush()
@@ -186,50 +184,5 @@ def renew(run: JobRun, attempt: int, count: int) -> None:
         ledger.write_logs(run.pk, attempt, [LogLine(at=timezone.now(), level=20, message="x" * 80)])
 
 
-# The clients: another process, so that reading does not slow the writing down.
-
-
-async def listen(port: int, token: str, runs: Sequence[str]) -> None:
-    """Open the streams, say so, and on `stop` print how long each delivery after `count` took in milliseconds."""
-    taken: list[float] = []
-    is_counting = [False]
-    ready = asyncio.Semaphore(0)
-    queries = ["kinds=run"] * (CLIENTS // 2)
-    queries += [f"run={runs[number % len(runs)]}" for number in range(CLIENTS - len(queries))]
-    tasks = [asyncio.create_task(client(port, token, query, ready, is_counting, taken)) for query in queries]
-    for _ in tasks:
-        await ready.acquire()
-    print("ready", flush=True)
-    loop = asyncio.get_running_loop()
-    await loop.run_in_executor(None, sys.stdin.readline)
-    is_counting[0] = True
-    await loop.run_in_executor(None, sys.stdin.readline)
-    for task in tasks:
-        task.cancel()
-    print(json.dumps(taken), flush=True)
-
-
-async def client(
-    port: int, token: str, query: str, ready: asyncio.Semaphore, is_counting: list[bool], taken: list[float]
-) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**20)
-    writer.write(
-        f"GET /api/v1/events/?{query} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
-    )
-    kind = ""
-    while line := await reader.readline():
-        if line.startswith(b"event: "):
-            kind = line[7:].strip().decode()
-            if kind == "ready":
-                ready.release()
-        elif line.startswith(b"data: ") and kind == "run" and is_counting[0]:
-            now = time.time()
-            at: Any = json.loads(line[6:])["at"]
-            taken.append(round(1000 * (now - datetime.fromisoformat(at).timestamp()), 1))
-
-
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["listen"]:
-        asyncio.run(listen(int(sys.argv[2]), sys.argv[3], sys.argv[5:]))
-    else:
-        main("live", __doc__, measure)
+    main("live", __doc__, measure)

@@ -1,5 +1,7 @@
 """What runs spend their time on: each part's mean and percentiles over many runs, by job or queue and over time."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -14,6 +16,8 @@ By = Literal["job", "queue"]
 
 #: In a sum over many runs, all that lies between the first attempt's start and the latest's is one part.
 KINDS = tuple(kind for kind in Kind if kind != Kind.RETRY)
+#: Of about so many runs on, a sample of them is looked at.
+LOOKED_AT = 40_000
 #: Over time, a window is cut into about so many pieces.
 PIECES = 24
 
@@ -36,6 +40,7 @@ class Spent:
     name: str | None = None
     #: The piece of the window; None for all of it.
     at: datetime | None = None
+    #: In a sample: about so many.
     runs: int
     whole: Share | None
     shares: list[Share]
@@ -50,6 +55,8 @@ class DelayStatistics:
     by: By
     #: The length of each piece in `over_time`.
     step: timedelta
+    #: One in so many runs was looked at; 1: all of them.
+    one_in: int
     total: Spent
     groups: list[Spent]
     over_time: list[Spent]
@@ -59,9 +66,18 @@ class DelayStatistics:
         return self.step.total_seconds()
 
 
+_WANTED = """
+r.id >= %(first_id)s AND r.status IN ({executed})
+AND (%(job)s::text IS NULL OR r.job = %(job)s)
+AND (%(queue)s::text IS NULL OR r.queue = %(queue)s)
+AND (%(groups)s::int[] IS NULL OR r.owner_group_id IS NULL OR r.owner_group_id = ANY (%(groups)s::int[]))
+""".format(executed=", ".join(f"'{status.value}'" for status in JobRun.Status.executed()))
+# Not by `queued_at`: the planner takes it for independent of the id, and would guess far too few.
+_ESTIMATE = f"EXPLAIN (FORMAT JSON) SELECT FROM jobs_jobrun r WHERE {_WANTED} AND r.id < %(last_id)s"
+
 # The same moments as in `jobs.delays`, for runs that a worker carried to an end.
 _SPENT = """
-WITH moments AS (
+WITH moments AS MATERIALIZED (
     SELECT r.job, r.queue, date_bin(%(step)s, r.queued_at, %(since)s) AS piece,
         COALESCE(r.scheduled_for, r.queued_at) AS slot_at, r.queued_at, r.waits,
         r.queued_at + make_interval(secs => COALESCE((r.waits ->> 'spread')::float8, 0)) AS spread_until,
@@ -69,11 +85,8 @@ WITH moments AS (
         CASE WHEN f.id IS NULL THEN r.first_published_at ELSE f.published_at END AS sent_at,
         COALESCE(f.started_at, r.started_at) AS begun_at, r.started_at, r.finished_at
     FROM jobs_jobrun r LEFT JOIN jobs_runattempt f ON f.run_id = r.id AND f.attempt = 1
-    WHERE r.id >= %(first_id)s AND r.queued_at >= %(since)s AND r.queued_at < %(until)s
-        AND r.status IN ({executed}) AND r.started_at IS NOT NULL
-        AND (%(job)s::text IS NULL OR r.job = %(job)s)
-        AND (%(queue)s::text IS NULL OR r.queue = %(queue)s)
-        AND (%(groups)s::int[] IS NULL OR r.owner_group_id IS NULL OR r.owner_group_id = ANY (%(groups)s::int[]))
+    WHERE {wanted} AND r.queued_at >= %(since)s AND r.queued_at < %(until)s AND r.started_at IS NOT NULL
+        AND (%(one_in)s = 1 OR uuid_hash(r.id) %% %(one_in)s = 0)
 ), ordered AS (
     -- A moment that lies before its predecessor counts as the same moment.
     SELECT *, GREATEST(slot_at, queued_at) AS t0,
@@ -104,14 +117,14 @@ WITH moments AS (
         extract(epoch FROM t6 - slot_at)::float8 AS whole
     FROM held
 )
-SELECT {key}, count(*), {figures} FROM spent GROUP BY {grouping} ORDER BY {order}
+SELECT {by}, piece, count(*), {figures} FROM spent GROUP BY GROUPING SETS ((), ({by}), (piece))
+ORDER BY piece, avg(whole) DESC
 """
 _COLUMNS = ["queue_wait" if kind == Kind.QUEUE else f'"{kind.value}"' for kind in KINDS]
 _FIGURES = ", ".join(
     f"avg({column}), percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY {column})"
     for column in [*_COLUMNS, "whole"]
 )
-_EXECUTED = ", ".join(f"'{status.value}'" for status in JobRun.Status.executed())
 
 
 def of_window(
@@ -125,8 +138,9 @@ def of_window(
 ) -> DelayStatistics:
     """What the runs that were asked for from `since` until before `until` spent their time on."""
     step = step_of(until - since)
-    values = {
+    values: dict[str, Any] = {
         "first_id": first_run_id(since),
+        "last_id": first_run_id(until),
         "since": since,
         "until": until,
         "step": step,
@@ -134,22 +148,20 @@ def of_window(
         "queue": queue,
         "groups": seen.group_ids,
     }
-    whole_and_groups = [
-        Spent(name=row[0], runs=row[1], **_shares(row[2:]))
-        for row in _ask(values, key=by, grouping=f"GROUPING SETS ((), ({by}))", order="avg(whole) DESC")
+    values["one_in"] = one_in = _one_in(values)
+    found = [
+        Spent(name=row[0], at=row[1], runs=row[2] * one_in, **_shares(row[3:]))
+        for row in _ask(_SPENT.format(wanted=_WANTED, by=by, figures=_FIGURES), values)
     ]
-    total = [found for found in whole_and_groups if found.name is None]
     return DelayStatistics(
         since=since,
         until=until,
         by=by,
         step=step,
-        total=total[0] if total else Spent(runs=0, whole=None, shares=[]),
-        groups=[found for found in whole_and_groups if found.name is not None],
-        over_time=[
-            Spent(at=row[0], runs=row[1], **_shares(row[2:]))
-            for row in _ask(values, key="piece", grouping="piece", order="piece")
-        ],
+        one_in=one_in,
+        total=next(spent for spent in found if spent.name is None and spent.at is None),
+        groups=[spent for spent in found if spent.name is not None],
+        over_time=[spent for spent in found if spent.at is not None],
     )
 
 
@@ -161,8 +173,15 @@ def step_of(window: timedelta) -> timedelta:
     return timedelta(days=30)
 
 
-def _ask(values: dict[str, Any], **names: str) -> list[tuple[Any, ...]]:
-    statement = _SPENT.format(executed=_EXECUTED, figures=_FIGURES, **names)
+def _one_in(values: Mapping[str, Any]) -> int:
+    """Which share of the runs to look at, by the planner's estimate of how many there are."""
+    ((plans,),) = _ask(_ESTIMATE, values)
+    plan = json.loads(plans) if isinstance(plans, str) else plans
+    rows: float = plan[0]["Plan"]["Plan Rows"]
+    return max(round(rows / LOOKED_AT), 1)
+
+
+def _ask(statement: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
         return list(cursor.fetchall())

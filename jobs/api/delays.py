@@ -59,6 +59,7 @@ class DelayStatisticsSerializer(serializers.Serializer[delay_statistics.DelaySta
     since = serializers.DateTimeField()
     until = serializers.DateTimeField()
     step_seconds = serializers.FloatField(help_text="Of each piece.")
+    one_in = serializers.IntegerField(help_text="One in so many runs was looked at; 1: all of them.")
     total = SpentSerializer()
     groups = GroupSpentSerializer(many=True, help_text="The slowest first.")
     over_time = PieceSpentSerializer(many=True, help_text="Pieces without a run are left out.")

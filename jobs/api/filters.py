@@ -1,6 +1,6 @@
 """What lists can be filtered by."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import django_filters
@@ -23,11 +23,13 @@ class IdFilter(django_filters.Filter):  # type: ignore[misc]  # the package has 
 
 
 class _MomentField(django_filters.fields.IsoDateTimeField):  # type: ignore[misc]  # the package has no types
+    """A moment in UTC: PostgreSQL knows no offsets of 16 hours and more, which Python and ISO 8601 allow."""
+
     def clean(self, value: Any) -> Any:
         moment = super().clean(value)
         if moment is not None and not EARLIEST.year < moment.year < LATEST.year:
             raise forms.ValidationError("Use a year between 1971 and 8999.")
-        return moment
+        return moment and moment.astimezone(UTC)
 
 
 class MomentFilter(django_filters.IsoDateTimeFilter):  # type: ignore[misc]  # the package has no types

@@ -64,10 +64,11 @@ class StatisticsQuerySerializer(serializers.Serializer[Any]):
     job = serializers.CharField(required=False, max_length=200)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        return attrs | {"window": _length(attrs["window"])}
+        return attrs | {"window": window_of(attrs["window"])}
 
 
-def _length(text: str) -> timedelta:
+def window_of(text: str) -> timedelta:
+    """A typed length of time; raises ValidationError."""
     try:
         length = Interval(*parse_interval(text), anchor=timezone.now()).step
     except InvalidTiming as error:

@@ -69,6 +69,10 @@ class Cause:
         return State.OPEN if self.open else State.HANDLED
 
     @property
+    def named_schedules(self) -> list[dict[str, Any]]:
+        return [{"id": number, "name": name} for number, name in self.schedules.items()]
+
+    @property
     def is_lost(self) -> bool:
         """Whether it is about workers that fell silent, not about an error."""
         return self.error_type == "jobs.errors.RunLost"

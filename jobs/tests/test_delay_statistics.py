@@ -105,6 +105,26 @@ def test_runs_that_were_never_started_and_those_outside_do_not_count():
     assert delay_statistics.of_window(now - DAY, now, by="queue").groups[0].name == queue
 
 
+def test_of_very_many_a_sample_is_looked_at(monkeypatch):
+    monkeypatch.setattr(delay_statistics, "_one_in", lambda values: 3)
+    for _ in range(60):
+        run = asked(1000, status=Status.SUCCEEDED, attempt=1)
+        start = run.queued_at + timedelta(seconds=5)
+        JobRun.objects.filter(pk=run.pk).update(started_at=start, finished_at=start)
+    now = timezone.now()
+    found = delay_statistics.of_window(now - DAY, now)
+    assert found.one_in == 3
+    assert 0 < found.total.runs < 150
+    assert found.total.runs % 3 == 0
+    assert [share.mean for share in found.total.shares] == pytest.approx([5])
+
+
+def test_few_are_looked_at_all():
+    some_run(random.Random(1), "a.first")
+    now = timezone.now()
+    assert delay_statistics.of_window(now - DAY, now).one_in == 1
+
+
 @pytest.mark.parametrize(
     ("window", "step"),
     [

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from jobs import delays, display, follow, history, ledger
 from jobs.definitions import AnyJob, all_jobs, enqueue, get_job
+from jobs.management import failures
 from jobs.management.base import (
     FAILED,
     INTERRUPTED,
@@ -34,7 +35,9 @@ class Command(PlainCommand):
     help = "List, run, watch and cancel jobs."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        verbs = parser.add_subparsers(dest="verb", required=True, metavar="list|run|status|cancel|tail")
+        verbs = parser.add_subparsers(
+            dest="verb", required=True, metavar="list|run|status|cancel|tail|failures|retry"
+        )
         verbs.add_parser("list", help="every job with its parameters")
         run = verbs.add_parser("run", help="run a job now")
         run.add_argument("name", help="the job's name")
@@ -48,6 +51,7 @@ class Command(PlainCommand):
             ("tail", "a run's log, followed until the run ends"),
         ):
             verbs.add_parser(verb, help=help_text).add_argument("id", help="the run's id")
+        failures.add_arguments(verbs)
 
     def handle(self, *args: Any, **options: Any) -> None:
         verb = getattr(self, f"_{options['verb']}")
@@ -121,6 +125,12 @@ class Command(PlainCommand):
         except KeyboardInterrupt:
             return INTERRUPTED
         return 0
+
+    def _failures(self, options: dict[str, Any]) -> int:
+        return failures.show(self.stdout, options)
+
+    def _retry(self, options: dict[str, Any]) -> int:
+        return failures.retry(self.stdout, options)
 
     def _outcome(self, run: JobRun) -> None:
         text = run.get_status_display()

@@ -29,6 +29,8 @@ class KeyRefused(InvalidInput):
 class TooManyAttempts(AccountsError):
     """There were too many attempts to sign in. Try again later."""
 
-    def __init__(self, wait_seconds: float) -> None:
+    def __init__(self, wait_seconds: float, *, is_first: bool = False) -> None:
         self.wait_seconds = wait_seconds
+        #: The first one over the limit in its window: worth telling, unlike the thousands that may follow.
+        self.is_first = is_first
         super().__init__()

@@ -44,9 +44,10 @@ def take(name: str, address: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(_TAKE, [list(limits), [limit.seconds for limit in limits.values()]])
         rows = cursor.fetchall()
-    waits = [left for key, attempts, left in rows if attempts > limits[key].attempts]
+    over = {key: attempts - limits[key].attempts for key, attempts, _ in rows}
+    waits = [left for key, _, left in rows if over[key] > 0]
     if waits:
-        raise TooManyAttempts(max(waits))
+        raise TooManyAttempts(max(waits), is_first=1 in over.values())
 
 
 def forgive(name: str, address: str) -> None:

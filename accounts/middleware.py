@@ -15,5 +15,5 @@ class RememberOrigin:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        with coming_from(Origin(address_of(request)[:64])):
+        with coming_from(Origin(address_of(request)[:64], lazy_user=request.user)):
             return self._get_response(request)

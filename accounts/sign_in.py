@@ -10,6 +10,10 @@ from rest_framework.throttling import BaseThrottle
 
 from accounts import limits, permissions
 from accounts.errors import TooManyAttempts, WrongCredentials
+from jobs import audit
+from jobs.models import AuditEvent
+
+Action = AuditEvent.Action
 
 
 def check(login: str, password: str, *, address: str) -> User:
@@ -18,21 +22,35 @@ def check(login: str, password: str, *, address: str) -> User:
     Raises WrongCredentials, the same and after the same time for an unknown name, a wrong password and an
     inactive account, and TooManyAttempts.
     """
-    limits.take(login, address)
+    try:
+        limits.take(login, address)
+    except TooManyAttempts as error:
+        if error.is_first:
+            _tell(Action.LOCKED_OUT, _find(login), "Too many attempts to sign in.")
+        raise
     user = _find(login)
     if user is None:
         # As much work as for a user that exists.
         get_user_model()().set_password(password)
+        _tell(Action.REFUSED, None, "No account has this name.")
         raise WrongCredentials
     if not user.check_password(password) or not user.is_active:
+        _tell(Action.REFUSED, user, "Wrong password." if user.is_active else "The account is not active.")
         raise WrongCredentials
     limits.forgive(login, address)
+    audit.write(Action.SIGNED_IN, by=user, thing=user)
     return user
 
 
 def address_of(request: HttpRequest) -> str:
     """Where a request comes from; `X-Forwarded-For` counts only as far as our own proxies wrote it."""
     return BaseThrottle().get_ident(request) or ""  # type: ignore[arg-type]  # it reads META only
+
+
+def _tell(action: AuditEvent.Action, user: User | None, message: str) -> None:
+    """Names of no account are not kept: now and then people type their password there."""
+    name = user.get_username() if user else ""
+    audit.write(action, by=None, who=name, thing=user, message=message)
 
 
 def _find(login: str) -> User | None:

@@ -24,7 +24,7 @@ from rest_framework.response import Response
 
 from accounts.errors import InvalidToken, TooManyAttempts, WrongCredentials
 from config import security
-from jobs.errors import IllegalState, InvalidInput, InvalidParameters, JobsError, NotFound
+from jobs.errors import BrokerUnavailable, IllegalState, InvalidInput, InvalidParameters, JobsError, NotFound
 
 
 class DocsView(SpectacularSwaggerSplitView):
@@ -87,6 +87,8 @@ def _problem(error: Exception) -> Problem | None:
             return Problem(status=404, code="not_found", message=str(error))
         case IllegalState():
             return Problem(status=409, code="illegal_state", message=str(error))
+        case BrokerUnavailable():
+            return Problem(status=503, code="unavailable", message=str(error), headers={"Retry-After": "5"})
         case JobsError():
             return Problem(status=409, code="refused", message=str(error))
         case WrongCredentials() | InvalidToken():

@@ -6,6 +6,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from django.views.decorators.http import require_safe
 from django.views.generic import RedirectView
 
+from jobs.admin import dashboard
 from jobs.api.metrics import MetricsView
 
 
@@ -17,6 +18,7 @@ def alive(request: HttpRequest) -> HttpResponse:
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("admin/", include(dashboard.urls(admin.site))),
     path("admin/", admin.site.urls),
     path("api/v1/", include(("config.api", "api"))),
     path("healthz", alive, name="alive"),

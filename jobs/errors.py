@@ -26,6 +26,18 @@ class UnknownQueue(NotFound):
     """There is no such queue."""
 
 
+class UnknownWorker(NotFound):
+    """There is no such worker, or it does not live."""
+
+
+class WorkerRefused(JobsError):
+    """The worker gave no answer, or said no."""
+
+
+class BrokerUnavailable(JobsError):
+    """The broker does not answer. Try again in a moment."""
+
+
 class LimitNotFound(NotFound):
     """The job has no limits."""
 

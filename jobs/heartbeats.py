@@ -83,7 +83,7 @@ class WorkerHeart(threading.Thread):
         self.join(timeout=5)
 
     def _info(self) -> dict[str, Any]:
-        concurrency = self._worker.concurrency
+        concurrency = self._worker.pool.num_processes  # remote control may have changed it
         return {
             "queues": sorted(self._worker.app.amqp.queues.consume_from),
             "concurrency": concurrency,
@@ -101,7 +101,8 @@ def _start(sender: Any, **kwargs: Any) -> None:
     _hearts.append(heart)
 
 
-@signals.worker_shutting_down.connect(weak=False)
+@signals.worker_shutting_down.connect(weak=False)  # by a signal
+@signals.worker_shutdown.connect(weak=False)  # by remote control
 def _stop(**kwargs: Any) -> None:
     while _hearts:
         _hearts.pop().stop()

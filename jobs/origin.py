@@ -4,6 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser
 
 
 @dataclass(frozen=True)
@@ -12,6 +15,13 @@ class Origin:
 
     address: str = ""
     api_key: str = ""
+    #: `request.user`, which is found out when somebody asks for it.
+    lazy_user: Any = None
+
+    @property
+    def user(self) -> AbstractBaseUser | None:
+        """Who is signed in, for code that is not told: hooks of Django."""
+        return self.lazy_user if getattr(self.lazy_user, "is_authenticated", False) else None
 
 
 _current: ContextVar[Origin] = ContextVar("origin", default=Origin())  # noqa: B039 - it is frozen

@@ -174,6 +174,9 @@ def _send_one(producer: Any, message: Message) -> None:
         retry=False,
         headers={HEADER: True, _SENT_AT: time.time()},
         periodic_task_name=message.schedule_name,
+        # Those of the task in the worker hold, which remote control may change there.
+        time_limit=None,
+        soft_time_limit=None,
     )
 
 

@@ -52,7 +52,8 @@ def owns(group: Group) -> str:
     """What a group owns, in words; empty when nothing stands in the way of deleting it."""
     schedules = SchedulePolicy.objects.filter(owner_group=group).count()
     has_runs = JobRun.objects.filter(owner_group=group).exists()
-    parts = [f"{schedules} schedules"] * bool(schedules) + ["runs"] * has_runs
+    counted = "1 schedule" if schedules == 1 else f"{schedules} schedules"
+    parts = [counted] * bool(schedules) + ["runs"] * has_runs
     return " and ".join(parts)
 
 

@@ -2,10 +2,11 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
-from django.db.models import Count
+from django.db.models import Count, Min
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
@@ -30,6 +31,8 @@ class Queue:
     running: int
     #: Living workers that take from it.
     consumers: int
+    #: When the run that waits longest was asked for.
+    oldest_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,10 +51,10 @@ def overview() -> list[Queue]:
         depths = outbox.depths(names, timeout=TIMEOUT)
     except OperationalError:
         depths = {}
-    counts = {
-        (row["queue"], row["status"]): row["count"]
-        for row in JobRun.objects.active().order_by().values("queue", "status").annotate(count=Count("pk"))
-    }
+    active = JobRun.objects.active().order_by().values("queue", "status")
+    rows = list(active.annotate(count=Count("pk"), oldest=Min("queued_at")))
+    counts = {(row["queue"], row["status"]): row["count"] for row in rows}
+    oldest = {row["queue"]: row["oldest"] for row in rows if row["status"] == JobRun.Status.QUEUED}
     consumers = _consumers()
     return [
         Queue(
@@ -61,6 +64,7 @@ def overview() -> list[Queue]:
             retrying=counts.get((name, JobRun.Status.RETRYING), 0),
             running=counts.get((name, JobRun.Status.RUNNING), 0),
             consumers=consumers[name],
+            oldest_at=oldest.get(name),
         )
         for name in names
     ]

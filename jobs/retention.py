@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 from django_celery_results.models import TaskResult
 
-from jobs.models import JobRun, RunLog, first_run_id
+from jobs.models import AuditEvent, JobRun, RunLog, first_run_id
 
 BATCH = 1000
 
@@ -72,6 +72,17 @@ def forget(ids: list[uuid.UUID]) -> Pruned:
         results, _ = TaskResult.objects.filter(task_id__in=[str(pk) for pk in ids]).delete()
         _, deleted = JobRun.objects.filter(pk__in=ids).delete()
     return Pruned(runs=deleted.get("jobs.JobRun", 0), logs=deleted.get("jobs.RunLog", 0), results=results)
+
+
+def forget_audit_events(*, before: datetime) -> int:
+    """Delete the audit events from before a moment, in batches with a transaction each; returns how many."""
+    total = 0
+    while ids := list(
+        AuditEvent.objects.filter(at__lt=before).order_by("at").values_list("pk", flat=True)[:BATCH]
+    ):
+        AuditEvent.objects.filter(pk__in=ids).delete()
+        total += len(ids)
+    return total
 
 
 def clean(*, keep_days: int | None = None) -> dict[str, int]:

@@ -25,6 +25,10 @@ Status = JobRun.Status
 WaitingFor = JobRun.WaitingFor
 
 
+#: How the reason of a slot begins that was skipped by a pause: such a slot can be made up for (jobs.passed).
+PAUSED = "The schedule was paused"
+
+
 @dataclass(frozen=True)
 class Slot:
     """One slot with its outcome: QUEUED for a run to be made now, WAITING for one that starts later."""
@@ -66,7 +70,7 @@ class Rules:
         """Why a slot at the moment does not run, whatever comes; empty when nothing is against it."""
         if policy.is_paused(at):
             note = f": {policy.pause_note}" if policy.pause_note else ""
-            return f"The schedule was paused{note}."
+            return f"{PAUSED}{note}."
         task = policy.task
         excluded = self.excluded.get(task.pk)
         if excluded is not None and (reason := excluded.reason(at, zone_of_schedule(policy))):

@@ -11,7 +11,8 @@ from django.conf import settings
 from django.db import Error, connection
 from django.utils import timezone
 
-from jobs import admission, failures, heartbeats, outbox, reaper, release, slots, sync
+from jobs import admission, failures, heartbeats, outbox, reaper, release, slots, summaries, sync
+from jobs.live import log
 from jobs.metrics import totals
 from jobs.models import ProcessHeartbeat
 
@@ -19,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds between two rounds of looking after lost messages and lost runs.
 CARE_EVERY = 2.0
+#: Seconds between two rounds of counting runs and forgetting events.
+KEEP_HOUSE_EVERY = 15.0
 
 
 class SlotScheduler(Scheduler):
@@ -29,6 +32,7 @@ class SlotScheduler(Scheduler):
             ProcessHeartbeat.Kind.BEAT, f"beat@{socket.gethostname()}:{os.getpid()}"
         )
         self._next_care = 0.0
+        self._next_housekeeping = 0.0
         # Silence may be the database's fault. After a start or an outage workers get one lease to speak up.
         self._recover_from = time.monotonic() + settings.JOBS_LEASE_SECONDS
         super().__init__(*args, **kwargs)
@@ -90,6 +94,14 @@ class SlotScheduler(Scheduler):
             reaper.recover_lost()
         outbox.sweep()
         totals.fold()
+        if time.monotonic() >= self._next_housekeeping:
+            self.keep_house()
+
+    def keep_house(self) -> None:
+        """Count what runs did, and forget events that nobody will ask for any more."""
+        log.prune()
+        is_behind = summaries.keep()
+        self._next_housekeeping = time.monotonic() + (0 if is_behind else KEEP_HOUSE_EVERY)
 
     def should_sync(self) -> bool:
         return False

@@ -1,6 +1,7 @@
 """What people do with schedules: make, change, pause, resume, run now. API, admin and commands call these."""
 
 import json
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,10 +21,11 @@ from django_celery_beat.models import (
     SolarSchedule,
 )
 
-from jobs import audit, policies, versions
+from jobs import audit, passed, policies, versions
 from jobs.definitions import enqueue, find_job, get_job, is_known
 from jobs.errors import IllegalState, InvalidSchedule
 from jobs.models import JobRun, Schedule, SchedulePolicy
+from jobs.passed import MakeUp
 from jobs.policies import Policies
 from jobs.timing import (
     Clocked,
@@ -172,14 +174,32 @@ def check_deletable(schedule: Schedule) -> None:
         raise IllegalState("A job declares this schedule, and would bring it back. Disable it instead.")
 
 
-def set_enabled(schedule: Schedule, enabled: bool, *, by: AbstractBaseUser | None) -> None:
-    """Switch a schedule on or off. Switched on, it fires from its next slot; the past is never made up for."""
+def set_enabled(
+    schedule: Schedule, enabled: bool, *, by: AbstractBaseUser | None, catch_up: str = MakeUp.SKIP
+) -> list[uuid.UUID]:
+    """Switch a schedule on or off; returns the runs that were made for slots that passed while it was off.
+
+    Switched on, it fires from its next slot; the past runs only as far as `catch_up` says. Raises InvalidSchedule
+    when that is more than can be made at once.
+    """
     with transaction.atomic():
-        if PeriodicTask.objects.filter(pk=schedule.pk, enabled=not enabled).update(enabled=enabled):
-            schedule.enabled = enabled
-            said = "Enabled." if enabled else "Disabled."
-            versions.record(schedule, by=by, note=said)
-            audit.record(by, schedule, said)
+        task = PeriodicTask.objects.select_for_update(of=("self",), no_key=True).get(pk=schedule.pk)
+        if task.enabled == enabled:
+            return []
+        off_since = _anchor(task)
+        PeriodicTask.objects.filter(pk=task.pk).update(enabled=enabled)
+        schedule.enabled = enabled
+        said = "Enabled." if enabled else "Disabled."
+        versions.record(schedule, by=by, note=said)
+        made: list[uuid.UUID] = []
+        if enabled:
+            on_since = (
+                _anchor(task) or timezone.now()
+            )  # the trigger's moment: not a slot is lost between the two
+            found = passed.while_off(task, on_since, since=off_since)
+            made = _make_up(schedule, found, catch_up, on_since, by=by, why="the schedule was off")
+        audit.record(by, schedule, said + _runs_made(made))
+    return made
 
 
 def pause(
@@ -193,28 +213,59 @@ def pause(
     if until is not None and until <= now:
         raise InvalidSchedule({"until": ["This moment has passed."]})
     with transaction.atomic():
+        policy = SchedulePolicy.objects.select_for_update().get(pk=schedule.pk)
+        since = policy.paused_at if policy.is_paused(now) else now
         SchedulePolicy.objects.filter(pk=schedule.pk).update(
-            paused_at=now, paused_until=until, pause_note=note[:200], failures_count_from=now
+            paused_at=since, paused_until=until, pause_note=note[:200], failures_count_from=now
         )
         end = f"until {until:%Y-%m-%d %H:%M %Z}" if until else "until resumed"
         audit.record(by, schedule, f"Paused {end}. {note}".strip())
     return SchedulePolicy.objects.get(pk=schedule.pk)
 
 
-def resume(schedule: Schedule, *, by: AbstractBaseUser | None) -> SchedulePolicy:
-    """End a pause: the next slot fires again. Raises IllegalState when the schedule is not paused.
+def resume(
+    schedule: Schedule, *, by: AbstractBaseUser | None, catch_up: str = MakeUp.SKIP
+) -> list[uuid.UUID]:
+    """End a pause: the next slot fires again. Returns the runs that were made for slots of the pause.
 
-    The pause keeps its bounds, so that a slot within it is skipped even when the scheduler comes to it later.
+    Raises IllegalState when the schedule is not paused, and InvalidSchedule when `catch_up` asks for more runs than
+    can be made at once. The pause keeps its bounds, so that a slot within it is skipped even when the scheduler comes
+    to it later.
     """
     now = timezone.now()
     with transaction.atomic():
         paused = SchedulePolicy.objects.filter(
             Q(paused_until__isnull=True) | Q(paused_until__gt=now), pk=schedule.pk, paused_at__isnull=False
         )
+        # From here on no scheduler comes to the schedule's slots until this is committed.
         if not paused.update(paused_until=now, failures_count_from=now):
             raise IllegalState("The schedule is not paused.")
-        audit.record(by, schedule, "Resumed.")
-    return SchedulePolicy.objects.get(pk=schedule.pk)
+        found = passed.while_paused(schedule, now)
+        made = _make_up(schedule, found, catch_up, now, by=by, why="the schedule was paused")
+        audit.record(by, schedule, "Resumed." + _runs_made(made))
+    return made
+
+
+def _make_up(
+    schedule: Schedule,
+    found: passed.Passed,
+    catch_up: str,
+    now: datetime,
+    *,
+    by: AbstractBaseUser | None,
+    why: str,
+) -> list[uuid.UUID]:
+    if catch_up not in MakeUp.values:
+        raise InvalidSchedule({"catch_up": [f"Use one of {', '.join(MakeUp.values)}."]})
+    return passed.make_up(schedule, found.chosen(catch_up), now, by=by, why=why)
+
+
+def _runs_made(made: list[uuid.UUID]) -> str:
+    return f" Made up for {len(made)} slot{'' if len(made) == 1 else 's'}." if made else ""
+
+
+def _anchor(task: PeriodicTask) -> datetime | None:
+    return SchedulePolicy.objects.values_list("anchor_at", flat=True).get(pk=task.pk)
 
 
 def run_now(

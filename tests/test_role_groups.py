@@ -70,22 +70,22 @@ def test_what_an_operator_added_and_took_away_stays_so():
 
 
 def test_a_permission_that_is_not_declared_any_more_is_taken_back(monkeypatch):
-    from publishing import roles
+    from jobs import roles
 
-    fewer = {**roles.ROLES, "operator": ("poll_source",)}
+    fewer = {**roles.ROLES, "operator": ("run_job",)}
     monkeypatch.setattr(roles, "ROLES", fewer)
     install()
-    assert "publishing.test_source" not in names_of("operator")
-    assert "publishing.poll_source" in names_of("operator")
+    assert "jobs.cancel_run" not in names_of("operator")
+    assert "jobs.run_job" in names_of("operator")
 
 
 def test_a_permission_that_is_new_is_given_to_its_role_and_those_above(monkeypatch):
-    from publishing import roles
+    from jobs import roles
 
-    monkeypatch.setattr(roles, "ROLES", {**roles.ROLES, "editor": (*roles.ROLES["editor"], "add_feeditem")})
+    monkeypatch.setattr(roles, "ROLES", {**roles.ROLES, "editor": (*roles.ROLES["editor"], "add_jobrun")})
     install()
-    assert "publishing.add_feeditem" in names_of("editor") & names_of("admin")
-    assert "publishing.add_feeditem" not in names_of("operator")
+    assert "jobs.add_jobrun" in names_of("editor") & names_of("admin")
+    assert "jobs.add_jobrun" not in names_of("operator")
 
 
 def test_a_superuser_needs_no_role():

@@ -86,6 +86,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+    {"NAME": "accounts.passwords.TellOfChange"},
 ]
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
@@ -121,6 +122,9 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_REDIRECT_STDOUTS = False
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+# What only workers need: the command by which they tell about themselves.
+CELERY_IMPORTS = ["jobs.remote.commands"]
+CELERY_WORKER_POOL_RESTARTS = True
 CELERY_BEAT_SCHEDULER = "jobs.scheduler:SlotScheduler"
 CELERY_TIMEZONE = "UTC"
 CELERY_ENABLE_UTC = True
@@ -150,6 +154,8 @@ JOBS_WATCH_SECONDS = env.integer("JOBS_WATCH_SECONDS", 5)
 JOBS_CANARY_SECONDS = env.integer("JOBS_CANARY_SECONDS", 300)
 # What `prune_runs` keeps, in days.
 JOBS_KEEP_RUNS_DAYS = env.integer("JOBS_KEEP_RUNS_DAYS", 90)
+# What the job `accounts.forget_audit` keeps, in days.
+AUDIT_KEEP_DAYS = env.integer("AUDIT_KEEP_DAYS", 400)
 
 # What Prometheus shows for /metrics, as a bearer token; empty: only people and programs with jobs.view_system.
 METRICS_TOKEN = env.text("METRICS_TOKEN")
@@ -172,6 +178,7 @@ UNFOLD = {
     "SHOW_VIEW_ON_SITE": False,
     "STYLES": ["jobs.admin.theme.stylesheet"],
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "jobs.admin.theme.icon"}],
+    "ACCOUNT": {"navigation": "accounts.admin.menu.links"},
     "DASHBOARD_CALLBACK": "jobs.admin.dashboard.fill",
     "SIDEBAR": {
         "show_search": True,
@@ -223,7 +230,13 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "RunStatus": "jobs.models.JobRun.Status",
         "RunTrigger": "jobs.models.JobRun.Trigger",
+        "MakeUp": "jobs.passed.MakeUp",
+        "ScheduleCatchUp": "jobs.models.SchedulePolicy.CatchUp",
         "HealthStatus": "jobs.health.Status",
+        "AlertSeverity": "jobs.models.Alert.Severity",
+        "AlertState": "jobs.models.Alert.State",
+        "AlertResolution": "jobs.models.Alert.Resolution",
+        "AlertEventWhat": "jobs.models.AlertEvent.What",
         "ItemState": "publishing.models.FeedItem.State",
         "SourceState": "publishing.models.Source.State",
     },

@@ -1,5 +1,21 @@
 """The admin: what operators see and do. Importing this package registers every page."""
 
-from jobs.admin import accounts, dashboard, processes, runs, schedules
+from jobs.admin import (
+    alerts,
+    audit_trail,
+    dashboard,
+    overview,
+    processes,
+    runs,
+    schedules,
+)
 
-__all__ = ["accounts", "dashboard", "processes", "runs", "schedules"]
+__all__ = [
+    "alerts",
+    "audit_trail",
+    "dashboard",
+    "overview",
+    "processes",
+    "runs",
+    "schedules",
+]

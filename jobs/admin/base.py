@@ -7,6 +7,8 @@ from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.http import HttpRequest
 
+from jobs.admin.audited import Audited
+
 __all__ = ["ChangeList", "DropdownFilter", "ModelAdmin", "ReadOnlyAdmin", "require", "user_of"]
 
 M = TypeVar("M", bound=models.Model)
@@ -20,7 +22,7 @@ else:
     from unfold.contrib.filters.admin import DropdownFilter
     from unfold.views import ChangeList
 
-    class ModelAdmin(ThemedModelAdmin):
+    class ModelAdmin(Audited, ThemedModelAdmin):
         def __class_getitem__(cls, model: type[models.Model]) -> type["ModelAdmin"]:
             return cls
 

@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.db.models import BooleanField, Case, Exists, Func, OuterRef, QuerySet, UUIDField, Value, When
 from django.db.models.functions import Cast
 from django.http import HttpRequest
+from django.urls import URLPattern
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -15,6 +16,7 @@ from django_celery_results.models import GroupResult, TaskResult
 from jobs import display
 from jobs.admin import navigation
 from jobs.admin.base import ReadOnlyAdmin
+from jobs.admin.worker_pages import WorkerPages
 from jobs.heartbeats import DEAD_AFTER
 from jobs.models import JobRun, ProcessHeartbeat, visibility_of
 
@@ -22,7 +24,7 @@ navigation.add(
     navigation.Entry(
         group="System",
         title="Processes",
-        icon="memory",
+        icon="favorite",
         url_name="admin:jobs_processheartbeat_changelist",
         permissions=("jobs.view_processheartbeat", "jobs.view_system"),
         order=800,
@@ -41,7 +43,7 @@ admin.site.unregister([TaskResult, GroupResult])
 
 
 @admin.register(ProcessHeartbeat)
-class ProcessAdmin(ReadOnlyAdmin[ProcessHeartbeat]):
+class ProcessAdmin(WorkerPages, ReadOnlyAdmin[ProcessHeartbeat]):
     list_display = ("state", "name", "kind", "details", "started", "seen")
     list_display_links = None
     ordering = ("kind", "name")
@@ -51,6 +53,9 @@ class ProcessAdmin(ReadOnlyAdmin[ProcessHeartbeat]):
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)
+
+    def get_urls(self) -> list[URLPattern]:
+        return self.worker_urls() + super().get_urls()
 
     @admin.display(description="State")
     def state(self, process: ProcessHeartbeat) -> SafeString:

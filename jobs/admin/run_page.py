@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from jobs import delays, history
 from jobs.admin import bars
+from jobs.admin.live import Stream
 from jobs.admin.subjects import subjects_of
 from jobs.definitions import find_job
 from jobs.models import JobRun, RunLog
@@ -46,7 +47,8 @@ class RunPage:
         self.run = run
         self.now = timezone.now()
 
-    def response(self) -> HttpResponse:
+    def response(self, live: Stream | None) -> HttpResponse:
+        """The page; `live` is the stream that it follows, from a moment before the run was read."""
         lines, is_cut = self._last_lines()
         context = {
             **self.admin.admin_site.each_context(self.request),
@@ -56,6 +58,8 @@ class RunPage:
             "lines": lines,
             "last_line": lines[-1].pk if lines else 0,
             "is_cut": is_cut,
+            "live": live,
+            "utc_offset": _utc_offset(self.now),
         }
         return TemplateResponse(self.request, "admin/jobs/jobrun/change_form.html", context)
 
@@ -74,7 +78,7 @@ class RunPage:
                 "lines": [
                     {
                         "id": line.pk,
-                        "at": f"{line.at:%H:%M:%S}",
+                        "at": f"{timezone.localtime(line.at):%H:%M:%S}",
                         "level": line.get_level_display(),
                         "message": line.message,
                     }
@@ -117,6 +121,12 @@ class RunPage:
             "may_cancel": run.is_active and user.has_perm("jobs.cancel_run"),
             "may_retry": is_job and not run.is_active and user.has_perm("jobs.run_job"),
         }
+
+
+def _utc_offset(at: datetime) -> int:
+    """Seconds by which the site's clock is ahead of UTC."""
+    offset = timezone.localtime(at).utcoffset()
+    return int(offset.total_seconds()) if offset else 0
 
 
 def milestones(run: JobRun) -> list[Milestone]:

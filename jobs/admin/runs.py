@@ -16,6 +16,7 @@ from jobs import display
 from jobs.admin import delay_page, navigation
 from jobs.admin.base import ChangeList, ReadOnlyAdmin
 from jobs.admin.failure_pages import FailurePages
+from jobs.admin.live import stream_for
 from jobs.admin.run_actions import RunActions
 from jobs.admin.run_filters import (
     BoundedPaginator,
@@ -165,7 +166,13 @@ class JobRunAdmin(RunActions, ReadOnlyAdmin[JobRun]):
     ) -> HttpResponse:
         if object_id is None:
             raise PermissionDenied
-        return RunPage(self, request, self.get_run(request, object_id)).response()
+        live = stream_for(request)
+        return RunPage(self, request, self.get_run(request, object_id)).response(live)
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return super().changelist_view(request, {**(extra_context or {}), "live": stream_for(request)})
 
     def live(self, request: HttpRequest, run_id: Any) -> HttpResponse:
         """What changed since the page was loaded, as JSON."""

@@ -3,64 +3,38 @@
 import json
 import zoneinfo
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
-from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 
-from jobs import display, ownership, schedules
+from jobs import ownership, schedules
 from jobs.admin.base import user_of
 from jobs.admin.owner_form import offer_groups
 from jobs.admin.parameters import ParameterForm
 from jobs.admin.schedule_form import (
     ScheduleForm,
-    TimingForm,
-    catch_up_in_words,
     initial_of,
     stored_timing,
 )
+from jobs.admin.schedule_preview import Preview, preview_of, preview_of_form, window_in_words
 from jobs.admin.schedule_state import next_slot_of, state_badge
 from jobs.definitions import AnyJob, find_job
 from jobs.errors import InvalidParameters, InvalidSchedule
 from jobs.models import JobRun, Schedule, SchedulePolicy
-from jobs.timing import DstWarning, InvalidTiming, Timing, describe, dst_warnings, parse_interval, preview
+from jobs.timing import InvalidTiming
 
 if TYPE_CHECKING:
     from jobs.admin.schedules import ScheduleAdmin
 
-SLOTS = 10
 RECENT_RUNS = 5
-
-
-@dataclass(frozen=True)
-class PreviewRow:
-    """One slot of the preview, as text."""
-
-    local: str
-    utc: str
-    relative: str
-    note: str
-
-
-@dataclass(frozen=True)
-class Preview:
-    """What a timing will do: in words, its next slots, and the changes of the clocks that touch it."""
-
-    words: str
-    zone: str
-    rows: list[PreviewRow]
-    warnings: list[DstWarning]
 
 
 class SchedulePage:
@@ -168,9 +142,14 @@ class SchedulePage:
     def _preview(self, form: ScheduleForm) -> Preview | None:
         now = timezone.now()
         if form.is_bound:
-            return _preview_of_form(form, now)
+            enabled = bool(form["enabled"].value())
+            return preview_of_form(form, now, schedule=self.schedule, enabled=enabled)
         try:
-            return preview_of(stored_timing(self.schedule, now), now) if self.schedule else None
+            return (
+                preview_of(stored_timing(self.schedule, now), now, schedule=self.schedule)
+                if self.schedule
+                else None
+            )
         except InvalidTiming:
             return None
 
@@ -211,55 +190,8 @@ def parameters_view(request: HttpRequest) -> HttpResponse:
     return render(request, "admin/jobs/_parameters.html", {"job": job, "parameters": form})
 
 
-def preview_view(request: HttpRequest, schedule: Schedule | None) -> JsonResponse:
-    """The preview of what is typed so far: `html` of the panel, and `errors` by field."""
-    form = TimingForm(request.GET, schedule=schedule)
-    shown = _preview_of_form(form, timezone.now())
-    html = render_to_string("admin/jobs/schedule/_preview.html", {"preview": shown, "errors": form.errors})
-    rule = request.GET.get("catch_up", "")
-    words = _window_in_words(rule, request.GET.get("catch_up_window", ""))
-    return JsonResponse({"html": html, "errors": form.errors, "catch_up": words})
-
-
-def preview_of(timing: Timing, now: datetime, zone: ZoneInfo | None = None) -> Preview:
-    """The preview of a timing, local times in its own zone or another."""
-    zone = zone or timing.zone
-    rows = [
-        PreviewRow(
-            local=display.clock(slot.utc, zone),
-            utc=_utc_beside(slot.utc, zone),
-            relative=display.relative(slot.utc, now),
-            note=slot.note,
-        )
-        for slot in preview(timing, now, SLOTS, zone=zone)
-    ]
-    return Preview(words=describe(timing), zone=zone.key, rows=rows, warnings=dst_warnings(timing, now))
-
-
-def _utc_beside(at: datetime, zone: ZoneInfo) -> str:
-    """The time in UTC, with its date where that is another one than in the zone."""
-    if at.astimezone(zone).date() == at.date():
-        return display.clock(at, ZoneInfo("UTC")).rpartition(" ")[2]
-    return display.clock(at, ZoneInfo("UTC"))
-
-
-def _preview_of_form(form: TimingForm, now: datetime) -> Preview | None:
-    """None while something of the timing is wrong: its errors stand at the fields."""
-    if any(name in form.errors for name in TimingForm.base_fields) or "__all__" in form.errors:
-        return None
-    return preview_of(form.timing(), now, form.zone())
-
-
 def _catch_up_words(form: ScheduleForm) -> str:
-    return _window_in_words(form["catch_up"].value(), str(form["catch_up_window"].value()))
-
-
-def _window_in_words(rule: str, window: str) -> str:
-    try:
-        every = parse_interval(window)
-    except InvalidTiming:
-        return ""
-    return catch_up_in_words(rule, timedelta(**{every.period: every.every}))
+    return window_in_words(form["catch_up"].value(), str(form["catch_up_window"].value()))
 
 
 @lru_cache(maxsize=1)

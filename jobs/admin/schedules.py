@@ -27,7 +27,8 @@ from jobs.admin.base import ModelAdmin, user_of
 from jobs.admin.schedule_actions import ScheduleActions
 from jobs.admin.schedule_filters import JobFilter, KindFilter, OriginFilter, StateFilter
 from jobs.admin.schedule_form import stored_timing
-from jobs.admin.schedule_page import SchedulePage, parameters_view, preview_view
+from jobs.admin.schedule_page import SchedulePage, parameters_view
+from jobs.admin.schedule_preview import preview_view
 from jobs.admin.schedule_state import next_slot_of, state_badge
 from jobs.definitions import find_job
 from jobs.errors import IllegalState

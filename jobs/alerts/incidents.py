@@ -12,7 +12,7 @@ from django.db import connection
 from django.db.models import Q, QuerySet
 from django.utils.dateparse import parse_datetime
 
-from jobs.alerts.kinds import all_kinds
+from jobs.alerts.kinds import all_kinds, find_kind
 from jobs.models import Alert, JobRun, SchedulePolicy, first_run_id
 
 #: What is seen so long after an outage may still be its consequence.
@@ -66,6 +66,12 @@ class Slots:
 def kinds() -> list[str]:
     """The names of the kinds that are outages."""
     return [kind.name for kind in all_kinds() if kind.is_outage]
+
+
+def is_incident(alert: Alert) -> bool:
+    """Whether the alert is one of an outage."""
+    kind = find_kind(alert.kind)
+    return kind is not None and kind.is_outage
 
 
 def spans(at: datetime) -> list[Span]:

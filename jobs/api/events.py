@@ -55,6 +55,7 @@ class EventsView(APIView):
         ],
         responses={
             (200, "text/event-stream"): OpenApiResponse(str, description="A stream without end."),
+            404: OpenApiResponse(description="No such run, or no live process is set up."),
             307: OpenApiResponse(description="To the live process, when it has another address."),
         },
     )

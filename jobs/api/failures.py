@@ -127,7 +127,7 @@ class PlannedSerializer(serializers.Serializer[retrying.Again]):
     parameters = serializers.JSONField()
 
 
-class RefusedSerializer(serializers.Serializer[retrying.Refused]):
+class RefusedRunSerializer(serializers.Serializer[retrying.Refused]):
     run = serializers.UUIDField(source="run.id")
     fields = serializers.DictField(  # type: ignore[assignment]  # as in every error
         child=serializers.ListField(child=serializers.CharField())
@@ -145,7 +145,7 @@ class PlanSerializer(serializers.Serializer[Any]):
         allow_null=True, help_text="Until all have ended; null without history or workers to go by."
     )
     sample = PlannedSerializer(many=True, help_text=f"Up to {_SAMPLE} of the runs.")
-    refusals = RefusedSerializer(many=True, help_text=f"Up to {_SAMPLE} of the refused.")
+    refusals = RefusedRunSerializer(many=True, help_text=f"Up to {_SAMPLE} of the refused.")
     last_start_at = serializers.DateTimeField(allow_null=True)
 
 

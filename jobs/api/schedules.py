@@ -9,7 +9,6 @@ from typing import Any
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_field
 from rest_framework import mixins, serializers, status
 from rest_framework.request import Request
@@ -21,14 +20,13 @@ from jobs.api.answers import STARTED, conflict, person, started
 from jobs.api.fields import FiniteFloatField, MomentField, ParametersField
 from jobs.api.filters import ScheduleFilter
 from jobs.api.pagination import ByName
-from jobs.api.parsing import StrictSerializer, read_body, read_query
+from jobs.api.parsing import StrictSerializer, read_body
 from jobs.definitions import is_known
 from jobs.models import JobRun, Schedule, SchedulePolicy, visibility_of
-from jobs.timing import InvalidTiming, Slot, Timing, describe, dst_warnings, preview, timing_of, zone_of
+from jobs.timing import InvalidTiming, Timing, describe, timing_of, zone_of
 from jobs.timing.solar import EVENTS
 
 _TIMING = ("cron", "interval", "clock", "solar")
-_MOST_SLOTS = 100
 _SLOTS_SHOWN = 5
 
 
@@ -89,37 +87,6 @@ class ScheduleInputSerializer(TimingSerializer):
         if not is_known(name):
             raise serializers.ValidationError(f"There is no job named {name!r}.")
         return name
-
-
-class PreviewInputSerializer(TimingSerializer):
-    count = serializers.IntegerField(min_value=1, max_value=_MOST_SLOTS, default=10)
-    show_in = ZoneField(max_length=64, required=False, help_text="Time zone of the local times.")
-
-
-class PreviewQuerySerializer(serializers.Serializer[Any]):
-    count = serializers.IntegerField(min_value=1, max_value=_MOST_SLOTS, default=10)
-    show_in = ZoneField(max_length=64, required=False, help_text="Time zone of the local times.")
-
-
-class SlotSerializer(serializers.Serializer[Slot]):
-    utc = serializers.DateTimeField()
-    local = serializers.SerializerMethodField(help_text="The same moment in the zone asked for.")
-    note = serializers.CharField(help_text="What a change of the clocks does to it.")
-
-    @extend_schema_field(OpenApiTypes.DATETIME)
-    def get_local(self, slot: Slot) -> str:
-        return slot.local.isoformat()
-
-
-class WarningSerializer(serializers.Serializer[Any]):
-    at = serializers.DateTimeField()
-    text = serializers.CharField()
-
-
-class PreviewSerializer(serializers.Serializer[Any]):
-    words = serializers.CharField()
-    slots = SlotSerializer(many=True)
-    warnings = WarningSerializer(many=True, help_text="Changes of the clocks in the next year that touch it.")
 
 
 class PauseSerializer(serializers.Serializer[SchedulePolicy]):
@@ -190,7 +157,7 @@ class ScheduleSerializer(serializers.Serializer[Schedule]):
 
     def get_words(self, schedule: Schedule) -> str:
         try:
-            return describe(_timing(schedule))
+            return describe(stored_timing(schedule))
         except InvalidTiming as error:
             return f"Cannot be read: {error}"
 
@@ -220,7 +187,7 @@ class ScheduleDetailSerializer(ScheduleSerializer):
         if not schedule.enabled:
             return []
         try:
-            return list(_timing(schedule).slots(timezone.now(), limit=_SLOTS_SHOWN))
+            return list(stored_timing(schedule).slots(timezone.now(), limit=_SLOTS_SHOWN))
         except InvalidTiming:
             return []
 
@@ -240,10 +207,7 @@ class ScheduleViewSet(mixins.ListModelMixin, GenericViewSet[Schedule]):
         "partial_update": "jobs.change_schedule",
         "destroy": "jobs.delete_schedule",
         "pause": "jobs.pause_schedule",
-        "resume": "jobs.pause_schedule",
         "run_now": "jobs.run_schedule",
-        "preview": "jobs.view_schedule",
-        "preview_unsaved": "jobs.view_schedule",
     }
 
     def get_queryset(self) -> QuerySet[Schedule]:
@@ -297,7 +261,7 @@ class ScheduleViewSet(mixins.ListModelMixin, GenericViewSet[Schedule]):
         serializer.is_valid(raise_exception=True)
         changes = serializer.validated_data
         wish = schedules.wish_of(schedule)
-        wish = replace(wish, when=_changed_when(wish.when, changes), **_policy_and_names(changes))
+        wish = replace(wish, when=changed_when(wish.when, changes), **_policy_and_names(changes))
         with transaction.atomic():
             schedules.change(schedule, wish, by=person(request))
             _give(schedule, changes, request)
@@ -325,16 +289,6 @@ class ScheduleViewSet(mixins.ListModelMixin, GenericViewSet[Schedule]):
         schedules.pause(self.get_object(), until=body["until"], note=body["note"], by=person(request))
         return self._answer(pk)
 
-    @extend_schema(
-        operation_id="schedules_resume",
-        request=None,
-        responses={200: ScheduleDetailSerializer, 409: conflict("It is not paused.")},
-    )
-    def resume(self, request: Request, pk: int) -> Response:
-        """End a pause: the next slot fires again."""
-        schedules.resume(self.get_object(), by=person(request))
-        return self._answer(pk)
-
     @extend_schema(operation_id="schedules_run_now", request=RunNowSerializer, responses={202: STARTED})
     def run_now(self, request: Request, pk: int) -> Response:
         """Run the schedule's job once, now, beside its slots."""
@@ -345,50 +299,15 @@ class ScheduleViewSet(mixins.ListModelMixin, GenericViewSet[Schedule]):
         )
         return started(run, request)
 
-    @extend_schema(
-        operation_id="schedules_preview", parameters=[PreviewQuerySerializer], responses=PreviewSerializer
-    )
-    def preview(self, request: Request, pk: int) -> Response:
-        """The next slots of a schedule, in local time and UTC."""
-        query = read_query(PreviewQuerySerializer, request)
-        try:
-            timing = _timing(self.get_object())
-        except InvalidTiming as error:
-            raise serializers.ValidationError({error.field: [error.reason]}) from error
-        return _preview(timing, query)
-
-    @extend_schema(
-        operation_id="schedules_preview_unsaved",
-        request=PreviewInputSerializer,
-        responses=PreviewSerializer,
-    )
-    def preview_unsaved(self, request: Request) -> Response:
-        """The slots that a timing would have, before it is saved."""
-        body = read_body(PreviewInputSerializer, request)
-        timing = schedules.timing_of_when(
-            _when(body), anchor=timezone.now(), start=body.get("start_time"), end=body.get("expires")
-        )
-        return _preview(timing, body)
-
     def _answer(self, pk: int, code: int = status.HTTP_200_OK) -> Response:
         """The schedule as it is stored now."""
         self.kwargs["pk"] = pk
         return Response(ScheduleDetailSerializer(self.get_object()).data, status=code)
 
 
-def _timing(schedule: Schedule) -> Timing:
+def stored_timing(schedule: Schedule) -> Timing:
+    """When a schedule fires, as it is stored; raises InvalidTiming."""
     return timing_of(schedule, anchor=schedule.policy.anchor_at or timezone.now())
-
-
-def _preview(timing: Timing, wanted: Mapping[str, Any]) -> Response:
-    now = timezone.now()
-    zone = zone_of(wanted["show_in"]) if "show_in" in wanted else None
-    shown = {
-        "words": describe(timing),
-        "slots": preview(timing, now, wanted["count"], zone=zone),
-        "warnings": dst_warnings(timing, now),
-    }
-    return Response(PreviewSerializer(shown).data)
 
 
 def _give(schedule: Schedule, body: Mapping[str, Any], request: Request) -> None:
@@ -399,10 +318,11 @@ def _give(schedule: Schedule, body: Mapping[str, Any], request: Request) -> None
 
 
 def _wish(body: Mapping[str, Any]) -> schedules.Wish:
-    return schedules.Wish(when=_when(body), **_policy_and_names(body))
+    return schedules.Wish(when=when_of_body(body), **_policy_and_names(body))
 
 
-def _when(body: Mapping[str, Any]) -> schedules.When:
+def when_of_body(body: Mapping[str, Any]) -> schedules.When:
+    """The timing of a validated body."""
     solar = body.get("solar")
     return schedules.When(
         cron=body.get("cron"),
@@ -413,9 +333,10 @@ def _when(body: Mapping[str, Any]) -> schedules.When:
     )
 
 
-def _changed_when(before: schedules.When, changes: Mapping[str, Any]) -> schedules.When:
+def changed_when(before: schedules.When, changes: Mapping[str, Any]) -> schedules.When:
+    """A timing after the changes of a validated, partial body."""
     if any(changes.get(name) is not None for name in _TIMING):
-        return _when({"timezone": before.timezone, **changes})
+        return when_of_body({"timezone": before.timezone, **changes})
     return replace(before, timezone=changes["timezone"]) if "timezone" in changes else before
 
 

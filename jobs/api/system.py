@@ -38,6 +38,9 @@ class QueueSerializer(serializers.Serializer[Any]):
     retrying = serializers.IntegerField(help_text="Runs that wait for their next attempt.")
     running = serializers.IntegerField()
     consumers = serializers.IntegerField(help_text="Living workers that take from it.")
+    oldest_at = serializers.DateTimeField(
+        allow_null=True, help_text="When the run that waits longest was asked for."
+    )
 
 
 class PurgeSerializer(StrictSerializer):

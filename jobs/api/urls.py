@@ -2,14 +2,18 @@
 
 from django.urls import path, register_converter
 
+from jobs.api.alerts import AlertViewSet
 from jobs.api.definitions import JobViewSet
 from jobs.api.delays import DelayStatisticsView, RunDelaysView
 from jobs.api.events import EventsView
 from jobs.api.failures import FailureViewSet
 from jobs.api.runs import RunViewSet
+from jobs.api.schedule_previews import SchedulePreviewViewSet
+from jobs.api.schedule_switches import ScheduleSwitchViewSet
 from jobs.api.schedules import ScheduleViewSet
 from jobs.api.statistics import StatisticsView
 from jobs.api.system import HealthView, PurgeView, QueuesView, WorkersView
+from jobs.api.workers import WorkerViewSet
 
 
 class NameConverter:
@@ -30,8 +34,29 @@ class FingerprintConverter(NameConverter):
     regex = "[a-zA-Z0-9]{1,40}"
 
 
+class WorkerConverter(NameConverter):
+    """A name of a worker, such as celery@machine."""
+
+    regex = "[^/]{1,200}"
+
+
 register_converter(NameConverter, "name")
 register_converter(FingerprintConverter, "fingerprint")
+register_converter(WorkerConverter, "worker")
+
+#: Address below the worker's -> what it does, each by POST.
+WORKER_CONTROLS = {
+    "ping": "ping",
+    "pool/grow": "grow",
+    "pool/shrink": "shrink",
+    "pool/autoscale": "autoscale",
+    "pool/restart": "restart_pool",
+    "queues/add": "add_queue",
+    "queues/cancel": "cancel_queue",
+    "rate-limit": "limit_rate",
+    "time-limit": "limit_time",
+    "shutdown": "shut_down",
+}
 
 urlpatterns = [
     path("jobs/", JobViewSet.as_view({"get": "list"}), name="job-list"),
@@ -64,7 +89,7 @@ urlpatterns = [
     path("schedules/", ScheduleViewSet.as_view({"get": "list", "post": "create"}), name="schedule-list"),
     path(
         "schedules/preview/",
-        ScheduleViewSet.as_view({"post": "preview_unsaved"}),
+        SchedulePreviewViewSet.as_view({"post": "preview_unsaved"}),
         name="schedule-preview-unsaved",
     ),
     path(
@@ -75,12 +100,62 @@ urlpatterns = [
         name="schedule-detail",
     ),
     path("schedules/<int:pk>/pause/", ScheduleViewSet.as_view({"post": "pause"}), name="schedule-pause"),
-    path("schedules/<int:pk>/resume/", ScheduleViewSet.as_view({"post": "resume"}), name="schedule-resume"),
+    path(
+        "schedules/<int:pk>/resume/",
+        ScheduleSwitchViewSet.as_view({"post": "resume"}),
+        name="schedule-resume",
+    ),
     path(
         "schedules/<int:pk>/run-now/", ScheduleViewSet.as_view({"post": "run_now"}), name="schedule-run-now"
     ),
-    path("schedules/<int:pk>/preview/", ScheduleViewSet.as_view({"get": "preview"}), name="schedule-preview"),
+    path("alerts/", AlertViewSet.as_view({"get": "list", "post": "create"}), name="alert-list"),
+    path("alerts/kinds/", AlertViewSet.as_view({"get": "kinds"}), name="alert-kinds"),
+    path("alerts/stats/", AlertViewSet.as_view({"get": "stats"}), name="alert-stats"),
+    path(
+        "alerts/unread-summary/",
+        AlertViewSet.as_view({"get": "unread_summary"}),
+        name="alert-unread-summary",
+    ),
+    path("alerts/bulk/", AlertViewSet.as_view({"post": "bulk"}), name="alert-bulk"),
+    path("alerts/cleanup/", AlertViewSet.as_view({"post": "cleanup"}), name="alert-cleanup"),
+    path("alerts/<int:pk>/", AlertViewSet.as_view({"get": "retrieve"}), name="alert-detail"),
+    path(
+        "alerts/<int:pk>/read/",
+        AlertViewSet.as_view({"post": "read", "delete": "unread"}),
+        name="alert-read",
+    ),
+    *(
+        path(f"alerts/<int:pk>/{name}/", AlertViewSet.as_view({"post": name}), name=f"alert-{name}")
+        for name in ("acknowledge", "snooze", "unsnooze", "resolve", "dismiss")
+    ),
+    path(
+        "schedules/<int:pk>/preview/",
+        SchedulePreviewViewSet.as_view({"get": "preview", "post": "preview_change"}),
+        name="schedule-preview",
+    ),
+    path(
+        "schedules/<int:pk>/passed/", ScheduleSwitchViewSet.as_view({"get": "passed"}), name="schedule-passed"
+    ),
+    path(
+        "schedules/<int:pk>/enable/",
+        ScheduleSwitchViewSet.as_view({"post": "enable"}),
+        name="schedule-enable",
+    ),
+    path(
+        "schedules/<int:pk>/disable/",
+        ScheduleSwitchViewSet.as_view({"post": "disable"}),
+        name="schedule-disable",
+    ),
     path("workers/", WorkersView.as_view(), name="worker-list"),
+    path("workers/<worker:name>/", WorkerViewSet.as_view({"get": "retrieve"}), name="worker-detail"),
+    *(
+        path(
+            f"workers/<worker:name>/{address}/",
+            WorkerViewSet.as_view({"post": action}),
+            name=f"worker-{address.replace('/', '-')}",
+        )
+        for address, action in WORKER_CONTROLS.items()
+    ),
     path("queues/", QueuesView.as_view(), name="queue-list"),
     path("queues/<name:name>/purge/", PurgeView.as_view(), name="queue-purge"),
     path("events/", EventsView.as_view(), name="event-list"),

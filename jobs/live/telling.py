@@ -82,7 +82,9 @@ class Teller:
             case "schedule":
                 return [_schedule(number, found.schedules.get(number)) for number in event.data["ids"]]
             case kind:
-                return [message(kind, head | {"id": int(event.subject)} | event.data)]
+                data = head | {"id": int(event.subject)} | event.data
+                group = data.pop("owner_group_id", None)
+                return [message(kind, data, owner_group=group)]
 
     def _beside(self, event: Event, now: datetime) -> dict[str, Any]:
         """What the row of a run does not say: the job's title, and how long it will still take."""

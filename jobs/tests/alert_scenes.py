@@ -73,12 +73,13 @@ def look(at: datetime, *, broker_error: str = "", well: bool = True) -> None:
     watch.look_at(at, broker_error=broker_error)
 
 
-def looks(start: datetime, end: datetime, **given: Any) -> None:
-    """A look every five seconds from one moment up to another, this included."""
+def looks(start: datetime, end: datetime, *, every: float = 15, **given: Any) -> None:
+    """Looks from one moment up to another, and one at its very end."""
     at = start
-    while at <= end:
+    while at < end:
         look(at, **given)
-        at += timedelta(seconds=5)
+        at += timedelta(seconds=every)
+    look(end, **given)
 
 
 def told() -> list[str]:

@@ -1,4 +1,4 @@
-"""The pages around schedules and runs: overview, processes, results, accounts, navigation."""
+"""The pages around schedules and runs: processes, results, accounts, navigation."""
 
 from datetime import timedelta
 
@@ -7,13 +7,8 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from django_celery_results.models import TaskResult
 
-from jobs import ledger, schedules
-from jobs.ledger import Outcome
-from jobs.models import JobRun, ProcessHeartbeat
-from jobs.schedules import When, Wish
-from jobs.slots import plan_stale
+from jobs.models import ProcessHeartbeat
 from jobs.tests.staff import signed_in, staff
-from tests.jobs_for_tests import tasks
 
 pytestmark = pytest.mark.django_db
 
@@ -55,46 +50,6 @@ def worker(seconds_ago=0.0):
 )
 def test_every_page_opens(client, path):
     assert client.get(f"/admin/{path}").status_code == 200
-
-
-def figures(client):
-    return {figure.title: figure.value for figure in client.get("/admin/").context["figures"]}
-
-
-def test_the_overview_counts_what_runs_what_failed_and_who_lives(client):
-    tasks.add_numbers.enqueue(left=1)
-    run = tasks.add_numbers.enqueue(left=1)
-    ledger.claim(run.pk, worker="w", pid=1)
-    ledger.finish(run.pk, 1, Outcome(status=JobRun.Status.FAILED, error_type="E", error_message="Bad luck"))
-    worker()
-    worker(seconds_ago=3600)
-    assert figures(client) == {"Active runs": 1, "Failures in 24 hours": 1, "Workers": 1, "Schedulers": 0}
-    assert "Bad luck" in client.get("/admin/").content.decode()
-
-
-def test_the_overview_tells_the_next_slots(client):
-    wish = Wish(name="Sums", job="testing.add_numbers", when=When(interval="2h"), parameters={"left": 1})
-    schedules.create(wish, by=None)
-    plan_stale(timezone.now())
-    page = client.get("/admin/").content.decode()
-    assert "Sums" in page
-    assert "in 2 h" in page or "in 1 h 59 min" in page
-
-
-def test_an_empty_overview_says_what_to_do(client):
-    page = client.get("/admin/").content.decode()
-    assert "Run a job" in page
-    assert "Make a schedule" in page
-    assert "nothing runs until one is started" in page
-
-
-def test_the_overview_shows_nobody_what_they_may_not_see():
-    tasks.add_numbers.enqueue(left=1)
-    nobody = signed_in(staff())
-    assert figures(nobody) == {}
-    page = nobody.get("/admin/").content.decode()
-    assert "Ask an administrator" in page
-    assert "Add numbers" not in page
 
 
 def test_the_sidebar_offers_what_one_may_open():

@@ -28,7 +28,7 @@ def without_beat(start, end):
     while at <= end:
         alive("worker", at, queues=["default"], concurrency=2)
         look(at, well=False)
-        at += timedelta(seconds=5)
+        at += timedelta(seconds=15)
 
 
 def test_a_silent_scheduler_is_one_incident_that_folds_in_a_thousand_missed_slots():

@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.urls import reverse
 
-from jobs.api.urls import urlpatterns
+from jobs.api.urls import WORKER_CONTROLS, urlpatterns
 from jobs.tests.workers import execute
 from tests.jobs_for_tests import tasks
 
@@ -15,9 +15,20 @@ ARGUMENTS: dict[str | None, list[object]] = {
     "job-detail": ["testing.add_numbers"],
     "job-trigger": ["testing.add_numbers"],
     "queue-purge": ["default"],
+    **{
+        f"worker-{name}": ["nobody@here"]
+        for name in ("detail", *(a.replace("/", "-") for a in WORKER_CONTROLS))
+    },
     **{f"run-{name}": [RUN] for name in ("detail", "progress", "logs", "delays", "cancel", "retry")},
+    **{
+        f"alert-{name}": [SCHEDULE]
+        for name in ("detail", "read", "acknowledge", "snooze", "unsnooze", "resolve", "dismiss")
+    },
     **{f"failure-{name}": ["aaaa"] for name in ("detail", "retry", "mute", "archive", "reopen")},
-    **{f"schedule-{name}": [SCHEDULE] for name in ("detail", "pause", "resume", "run-now", "preview")},
+    **{
+        f"schedule-{name}": [SCHEDULE]
+        for name in ("detail", "pause", "resume", "run-now", "preview", "passed", "enable", "disable")
+    },
 }
 
 
@@ -28,7 +39,7 @@ def operations():
     """
     for pattern in urlpatterns:
         view = pattern.callback.cls  # type: ignore[attr-defined]  # every route is one of DRF's views
-        if pattern.name in ("health", "events"):
+        if pattern.name in ("health", "event-list"):
             continue
         actions = getattr(pattern.callback, "actions", None) or {
             method: method for method in ("get", "post", "put", "patch", "delete") if hasattr(view, method)
@@ -48,7 +59,9 @@ def call(client, name, method):
 
 
 def test_the_matrix_knows_every_operation():
-    assert len(OPERATIONS) == 33
+    assert len(OPERATIONS) == 63
+    assert len(OPERATIONS) == 38
+    assert len(OPERATIONS) == 31
 
 
 @everywhere

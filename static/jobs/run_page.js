@@ -1,4 +1,5 @@
-// The page of a run: asks once a second what changed while the run is active, and not at all in a hidden tab.
+// The page of a run: its bar and log follow the events themselves; what else depends on its status is asked for when that
+// changes. Without a stream of events the page asks once a second while the run is active. Never in a hidden tab.
 "use strict";
 
 document.addEventListener("DOMContentLoaded", () => {
@@ -10,9 +11,12 @@ document.addEventListener("DOMContentLoaded", () => {
   const EVERY_MS = 1000;
   const MOST_LINES = 2000;
   let isActive = page.dataset.active === "yes";
+  let isLive = false;
   let lastLine = Number(page.dataset.lastLine);
+  let status = "";
   let timer = null;
   let isAsking = false;
+  let askAgain = false;
 
   const cell = (tag, text) => {
     const element = document.createElement(tag);
@@ -21,16 +25,19 @@ document.addEventListener("DOMContentLoaded", () => {
   };
 
   const append = (lines) => {
+    let count = 0;
     for (const line of lines) {
+      if (line.id <= lastLine) continue;
       const item = document.createElement("li");
       item.className = `jobs-log--${line.level.toLowerCase()}`;
       item.append(cell("time", line.at), cell("span", line.level), cell("span", line.message));
       log.append(item);
       lastLine = line.id;
+      count += 1;
     }
     while (log.childElementCount > MOST_LINES) log.firstElementChild.remove();
-    if (lines.length) noLines.hidden = true;
-    if (lines.length && follow.checked) log.scrollTop = log.scrollHeight;
+    if (count) noLines.hidden = true;
+    if (count && follow.checked) log.scrollTop = log.scrollHeight;
   };
 
   // The bar alone is moved when only its value changed, so that it glides.
@@ -52,8 +59,12 @@ document.addEventListener("DOMContentLoaded", () => {
   const isDifferent = (one, other) => one.textContent.trim() !== other.textContent.trim();
 
   const ask = async () => {
-    if (isAsking) return;
+    if (isAsking) {
+      askAgain = true;
+      return;
+    }
     isAsking = true;
+    askAgain = false;
     try {
       const answer = await fetch(`${page.dataset.liveUrl}?after=${lastLine}`, { redirect: "error" });
       if (!answer.ok) throw new Error(`The server answered ${answer.status}.`);
@@ -66,17 +77,58 @@ document.addEventListener("DOMContentLoaded", () => {
       connection.textContent = "No news from the server; trying again.";
     } finally {
       isAsking = false;
+      if (askAgain) ask();
       plan();
     }
   };
 
   const plan = () => {
     clearTimeout(timer);
-    if (isActive && !document.hidden) timer = setTimeout(ask, EVERY_MS);
+    if (isActive && !isLive && !document.hidden) timer = setTimeout(ask, EVERY_MS);
   };
 
+  const move = (news) => {
+    const bar = page.querySelector("[data-part=progress] progress");
+    const signs = [news.status, news.attempt, news.cancel_requested].join();
+    if (signs !== status || !bar || news.status !== "running") {
+      status = signs;
+      ask();
+      return;
+    }
+    bar.value = news.progress;
+    const percent = `${Math.round(news.progress)} %`;
+    bar.textContent = percent;
+    const line = page.querySelector("[data-part=progress] .jobs-progress-line");
+    const left = document.createElement("span");
+    left.className = "jobs-push jobs-faint";
+    const p90 = news.eta_p90_seconds === null ? "" : `, 9 of 10 within ${almanac.duration(news.eta_p90_seconds)}`;
+    left.textContent = news.eta_seconds === null ? "no estimate yet" : `${almanac.later(news.eta_seconds)}${p90}`;
+    const parts = [cell("strong", percent)];
+    if (news.progress_total) parts.push(cell("span", `${news.progress_current} of ${news.progress_total}`));
+    if (news.progress_text) parts.push(cell("span", news.progress_text));
+    line.replaceChildren(...parts, left);
+  };
+
+  if (isActive) {
+    almanac.follow({
+      query: { run: page.dataset.run },
+      on: {
+        run: move,
+        log: (news) => append(news.lines.map((line) => ({ ...line, at: clock(line.at) }))),
+      },
+      reset: ask,
+      state: (isHad) => {
+        isLive = isHad;
+        if (!isHad) plan();
+      },
+    });
+  }
+
+  // In the site's own time zone, as the server writes it: its offset from UTC stands on the page.
+  const clock = (at) => new Date(Date.parse(at) + Number(page.dataset.utcOffset) * 1000).toISOString().slice(11, 19);
+
   document.addEventListener("visibilitychange", () => {
-    if (!document.hidden && isActive) ask();
+    if (!document.hidden && isActive && !isLive) ask();
   });
   log.scrollTop = log.scrollHeight;
   plan();

@@ -7,6 +7,7 @@ document.addEventListener("DOMContentLoaded", () => {
   const preview = document.getElementById("preview");
   const catchUp = document.getElementById("catch-up-words");
   const timing = [...form.querySelectorAll("[data-preview-fields]")];
+  const enabled = form.querySelector("input[name=enabled]");
   let timer = null;
   let asked = null;
 
@@ -25,6 +26,7 @@ document.addEventListener("DOMContentLoaded", () => {
         if (all.has(field.name)) query.set(field.name, all.get(field.name));
       }
     }
+    if (enabled) query.set("enabled", enabled.checked ? "on" : "off");
     if (form.dataset.schedule) query.set("schedule", form.dataset.schedule);
     return query;
   };
@@ -53,6 +55,7 @@ document.addEventListener("DOMContentLoaded", () => {
   };
 
   for (const part of timing) part.addEventListener("input", soon);
+  if (enabled) enabled.addEventListener("change", soon);
   for (const radio of form.querySelectorAll("input[name=kind]")) radio.addEventListener("change", showKind);
   showKind();
 

@@ -1,8 +1,9 @@
-"""Live events say which group a run belongs to and what it waits for, and tell of alerts."""
+"""Live events say which group a run belongs to and what it waits for, and tell of alerts; summaries are kept by group."""
 
 from importlib import import_module
 
-from django.db import migrations
+import django.contrib.postgres.fields
+from django.db import migrations, models
 
 first = import_module("jobs.migrations.0007_live_events")
 
@@ -50,7 +51,7 @@ CREATE FUNCTION jobs_tell_of_alert() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO jobs_event (kind, subject, data)
     VALUES ('alert', NEW.id::text, json_build_object(
-        'kind', NEW.kind, 'severity', NEW.severity, 'state', NEW.state, 'resolution', NEW.resolution,
+        'owner_group_id', NEW.owner_group_id, 'kind', NEW.kind, 'severity', NEW.severity, 'state', NEW.state, 'resolution', NEW.resolution,
         'priority', NEW.priority, 'title', NEW.title, 'job', NEW.job, 'subject_type', NEW.subject_type,
         'subject_id', NEW.subject_id, 'count', NEW.count, 'first_seen_at', NEW.first_seen_at,
         'last_seen_at', NEW.last_seen_at, 'snoozed_until', NEW.snoozed_until, 'incident', NEW.incident_id));
@@ -77,6 +78,60 @@ class Migration(migrations.Migration):
     dependencies = [("jobs", "0011_alert_groups")]
 
     operations = [
+        # Nothing is lost: summaries come back by themselves.
+        migrations.DeleteModel(name="RunSummary"),
+        migrations.CreateModel(
+            name="RunSummary",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("begins_at", models.DateTimeField()),
+                ("is_total", models.BooleanField(help_text="The row of all runs, whatever their group.")),
+                (
+                    "owner_group_id",
+                    models.IntegerField(help_text="Empty: runs that belong to no group.", null=True),
+                ),
+                ("succeeded", models.PositiveIntegerField()),
+                ("partial", models.PositiveIntegerField()),
+                ("failed", models.PositiveIntegerField()),
+                ("cancelled", models.PositiveIntegerField()),
+                ("skipped", models.PositiveIntegerField()),
+                ("missed", models.PositiveIntegerField()),
+                ("open", models.PositiveIntegerField(help_text="Runs that have not ended yet.")),
+                (
+                    "durations",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.PositiveIntegerField(),
+                        help_text="How many runs took how long: a histogram, its bounds are those of jobs.summaries.",
+                        size=None,
+                    ),
+                ),
+                ("counted_at", models.DateTimeField()),
+            ],
+            options={
+                "verbose_name": "summary of runs",
+                "verbose_name_plural": "summaries of runs",
+                "default_permissions": (),
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("is_total", True), ("open__gt", 0)),
+                        fields=["counted_at"],
+                        name="jobs_summary_open",
+                    )
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("begins_at", "is_total", "owner_group_id"),
+                        name="jobs_one_summary_per_span",
+                        nulls_distinct=False,
+                    )
+                ],
+            },
+        ),
         migrations.RunSQL(first.DROP_RUN_TRIGGERS, first.CREATE_RUN_TRIGGERS),
         migrations.RunSQL(CREATE_RUN_TRIGGERS, first.DROP_RUN_TRIGGERS),
         migrations.RunSQL(CREATE_ALERT_TRIGGERS, DROP_ALERT_TRIGGERS),

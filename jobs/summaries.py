@@ -1,0 +1,192 @@
+"""Counting runs once and for all: ten minutes of the ledger at a time, so that figures of a week cost next to nothing.
+
+A span is counted from the rows that were made in it, found by their ids. It is counted again while it is young and as
+long as runs of it have not ended. Nothing depends on what was counted before: a lost or wrong summary mends itself.
+"""
+
+import bisect
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from jobs.models import JobRun, RunSummary, Visibility, first_run_id
+
+Status = JobRun.Status
+
+SPAN = timedelta(minutes=10)
+#: Summaries are made for so long back, and kept for longer.
+REACH = timedelta(days=7)
+KEPT = timedelta(days=35)
+#: A span with open runs is counted again after this.
+AGAIN_AFTER = timedelta(minutes=1)
+#: Upper bounds of the durations' histogram in seconds: from 50 ms to 18 hours, each 1.6 times the one before.
+BOUNDS = [round(0.05 * 1.6**power, 3) for power in range(31)]
+#: Seconds after which one call of `keep` begins no other span.
+BUDGET_SECONDS = 0.2
+_LOCK = 7_002_011
+
+_STATUSES = (Status.SUCCEEDED, Status.PARTIAL, Status.FAILED, Status.CANCELLED, Status.SKIPPED, Status.MISSED)
+_ENDED = ", ".join(f"count(*) FILTER (WHERE status = '{status.value}')" for status in _STATUSES)
+_COLUMNS = (*(status.value for status in _STATUSES), "open")
+_OPEN = ", ".join(f"'{status.value}'" for status in Status.active())
+_HISTOGRAM = ", ".join(f"count(*) FILTER (WHERE bucket = {bucket})" for bucket in range(len(BOUNDS) + 1))
+_COUNT = f"""
+INSERT INTO jobs_runsummary (
+    begins_at, is_total, owner_group_id, {", ".join(status.value for status in _STATUSES)}, open, durations, counted_at)
+SELECT %(begins_at)s, grouping(owner_group_id) = 1, owner_group_id, {_ENDED},
+    count(*) FILTER (WHERE status IN ({_OPEN})), ARRAY[{_HISTOGRAM}]::int[], clock_timestamp()
+FROM (
+    SELECT owner_group_id, status, CASE WHEN status IN ('succeeded', 'partial', 'failed') THEN
+        width_bucket(extract(epoch FROM finished_at - started_at)::float8, %(bounds)s::float8[]) END AS bucket
+    FROM jobs_jobrun WHERE id >= %(first)s AND id < %(last)s
+) AS made
+GROUP BY GROUPING SETS ((), (owner_group_id))
+"""  # noqa: S608 - the names of our own statuses
+
+# Young spans always; then those with open runs, the longest untouched first; then those that are not there.
+_TO_COUNT = """
+SELECT span FROM (
+    SELECT span, 0 AS place, span AS since FROM unnest(%(young)s::timestamptz[]) AS span
+    UNION ALL
+    (SELECT begins_at, 1, counted_at FROM jobs_runsummary
+     WHERE is_total AND open > 0 AND counted_at < %(now)s - make_interval(secs => %(again)s) ORDER BY counted_at LIMIT 20)
+    UNION ALL
+    SELECT missing, 2, %(now)s - missing + %(from)s
+    FROM generate_series(%(from)s, %(to)s, make_interval(secs => %(span)s)) AS missing
+    WHERE NOT EXISTS (SELECT FROM jobs_runsummary WHERE begins_at = missing AND is_total)
+) AS wanted
+ORDER BY place, since
+"""
+
+
+def begin_of_span(moment: datetime) -> datetime:
+    """When the span that the moment lies in began."""
+    seconds = int(SPAN.total_seconds())
+    return datetime.fromtimestamp(int(moment.timestamp()) // seconds * seconds, UTC)
+
+
+def keep() -> bool:
+    """Count the spans that need it and forget old ones; whether some had to be left for the next time.
+
+    Does nothing when another scheduler is at it.
+    """
+    now = timezone.now()
+    deadline = time.monotonic() + BUDGET_SECONDS
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
+        if not cursor.fetchone()[0]:
+            return False
+        waiting = _to_count(now)
+        while waiting and time.monotonic() < deadline:
+            count(waiting.pop(0))
+        RunSummary.objects.filter(begins_at__lt=now - KEPT).delete()
+    return bool(waiting)
+
+
+def count(begins_at: datetime) -> None:
+    """Count the runs of one span anew."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("DELETE FROM jobs_runsummary WHERE begins_at = %s", [begins_at])
+        cursor.execute(
+            _COUNT,
+            {
+                "begins_at": begins_at,
+                "bounds": BOUNDS,
+                "first": first_run_id(begins_at),
+                "last": first_run_id(begins_at + SPAN),
+            },
+        )
+
+
+def _to_count(now: datetime) -> list[datetime]:
+    present = begin_of_span(now)
+    young = [present, present - SPAN]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _TO_COUNT,
+            {
+                "young": young,
+                "now": now,
+                "again": AGAIN_AFTER.total_seconds(),
+                "from": begin_of_span(now - REACH),
+                "to": present - 2 * SPAN,
+                "span": SPAN.total_seconds(),
+            },
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
+@dataclass
+class Period:
+    """What the runs of some spans did."""
+
+    begins_at: datetime
+    ends_at: datetime
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_COLUMNS, 0))
+    histogram: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS) + 1))
+
+    def add(self, counts: Sequence[int], histogram: Sequence[int]) -> None:
+        for name, number in zip(_COLUMNS, counts, strict=True):
+            self.counts[name] += number
+        self.histogram = [mine + more for mine, more in zip(self.histogram, histogram, strict=True)]
+
+    @property
+    def executed(self) -> int:
+        """Runs that a worker carried to an end."""
+        return sum(self.counts[status] for status in ("succeeded", "partial", "failed"))
+
+    @property
+    def success_rate(self) -> float | None:
+        """Succeeded out of the executed, 0 to 1; None without any."""
+        return self.counts["succeeded"] / self.executed if self.executed else None
+
+    def percentile(self, share: float) -> float | None:
+        """The duration in seconds that this share of the executed runs stayed below; None without any.
+
+        From a histogram: exact to its bounds, and in between as if durations were spread evenly.
+        """
+        total = sum(self.histogram)
+        if not total:
+            return None
+        wanted, passed = share * total, 0
+        for bucket, number in enumerate(self.histogram):
+            if number and passed + number >= wanted:
+                low = BOUNDS[bucket - 1] if bucket else 0.0
+                high = BOUNDS[min(bucket, len(BOUNDS) - 1)]
+                return low + (high - low) * (wanted - passed) / number
+            passed += number
+        return BOUNDS[-1]
+
+
+def periods(until: datetime, *, step: timedelta, number: int, seen: Visibility) -> list[Period]:
+    """So many periods of that length, whole spans each, up to and with the one that `until` lies in. One query."""
+    seconds = int(step.total_seconds())
+    last = datetime.fromtimestamp(int(until.timestamp()) // seconds * seconds, UTC)
+    found = [Period(last - step * back, last - step * (back - 1)) for back in reversed(range(number))]
+    begins = [period.begins_at for period in found]
+    for begins_at, histogram, *counts in _rows(begins[0], seen):
+        place = bisect.bisect_right(begins, begins_at) - 1
+        found[place].add(counts, histogram)
+    return found
+
+
+def window(until: datetime, *, length: timedelta, seen: Visibility) -> Period:
+    """The last so long, to the span. One query."""
+    whole = Period(begin_of_span(until - length), until)
+    for _, histogram, *counts in _rows(whole.begins_at, seen):
+        whole.add(counts, histogram)
+    return whole
+
+
+def _rows(since: datetime, seen: Visibility) -> Any:
+    scope = Q(is_total=True)
+    if not seen.sees_all:
+        scope = Q(is_total=False) & (Q(owner_group_id=None) | Q(owner_group_id__in=sorted(seen.groups)))
+    rows = RunSummary.objects.filter(scope, begins_at__gte=since)
+    return rows.values_list("begins_at", "durations", *_COLUMNS)

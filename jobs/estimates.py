@@ -17,8 +17,8 @@ ENOUGH = 5
 PROGRESS_ERROR = 0.5
 #: The share of cases in which progress counts for nothing, at the beginning; it vanishes in the end.
 DOUBT = 0.3
-#: Never surer than this of anything: also runs that always took the same time may take a little longer.
-_LEAST_ERROR = 0.02
+#: Never surer than this of what progress says, and of what history does: what always took the same time may not.
+_LEAST_ERROR, _LEAST_OF_HISTORY = 0.02, 0.15
 #: Points that stand for a distribution that is computed.
 _POINTS = 40
 _NORMAL = NormalDist()
@@ -92,7 +92,7 @@ def _fitted(totals: Sequence[float]) -> NormalDist:
 def _of_totals(before: Left, passed: float) -> NormalDist:
     """The logarithm of the total as a normal distribution, robust: from the middle and the spread of the cases."""
     low, middle, high = (math.log(passed + before.quantile(share)) for share in (0.1, 0.5, 0.9))
-    return NormalDist(middle, max((high - low) / 2 / _NORMAL.inv_cdf(0.9), _LEAST_ERROR))
+    return NormalDist(middle, max((high - low) / 2 / _NORMAL.inv_cdf(0.9), _LEAST_OF_HISTORY))
 
 
 def _together(one: NormalDist, other: NormalDist) -> NormalDist:

@@ -238,9 +238,21 @@ def _paths(sample: dict[str, Any]) -> dict[str, str]:
         "alert_incident": f"/admin/jobs/alert/{sample['incident'].pk}/change/",
         "alert_snooze": f"/admin/jobs/alert/{sample['alert'].pk}/snooze/",
         "processes": "/admin/jobs/processheartbeat/",
+        "workers": "/admin/jobs/processheartbeat/workers/",
+        "worker": f"/admin/jobs/processheartbeat/workers/{_worker()}/",
+        "worker_shutdown": f"/admin/jobs/processheartbeat/workers/{_worker()}/shutdown/",
+        "tasks": "/admin/jobs/processheartbeat/tasks/",
+        "tasks_registered": "/admin/jobs/processheartbeat/tasks/?show=registered",
+        "queues": "/admin/jobs/processheartbeat/queues/",
         "users": "/admin/auth/user/",
         "sources": "/admin/publishing/source/",
     }
+
+
+def _worker() -> str:
+    from jobs.models import ProcessHeartbeat
+
+    return str(ProcessHeartbeat.objects.get(kind="worker").name)
 
 
 def _take(origin: str, path: str, scheme: Any, size: tuple[int, int], target: Path) -> None:

@@ -13,6 +13,7 @@ class JobsConfig(AppConfig):
         # These connect to the worker's signals.
         import_module("jobs.connections")
         import_module("jobs.heartbeats")
+        import_module("jobs.alerts.builtin")
         import_module("jobs.notifications.courier")
         import_module("jobs.notifications.channels").load()
         import_module("jobs.alerts.watcher")

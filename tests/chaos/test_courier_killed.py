@@ -52,8 +52,8 @@ def receiver() -> Iterator[HTTPServer]:
         yield server
 
 
-def _has(ids: list[str], wanted: int) -> bool:
-    return len(ids) >= wanted
+def holds(found: list[str], count: int) -> bool:
+    return len(found) >= count
 
 
 def sent() -> bool:
@@ -107,8 +107,7 @@ def test_couriers_that_die_again_and_again_lose_nothing_and_repeat_only_what_was
     kills = 3
     for round_ in range(kills):
         with beat(database_url, OUTBOUND_ALLOWED_HOSTS=f"{receiver.host}:{receiver.port}"):
-            wanted = 20 * (round_ + 1)
-            eventually(partial(_has, ids, wanted), "some are sent")
+            eventually(partial(holds, ids, 20 * (round_ + 1)), "some are sent")
     with beat(database_url, OUTBOUND_ALLOWED_HOSTS=f"{receiver.host}:{receiver.port}"):
         eventually(lambda: Delivery.objects.count() == 90 and sent(), "all are sent")
     assert len(set(ids)) == 90

@@ -13,6 +13,7 @@ from jobs.api.schedule_switches import ScheduleSwitchViewSet
 from jobs.api.schedules import ScheduleViewSet
 from jobs.api.statistics import StatisticsView
 from jobs.api.system import HealthView, PurgeView, QueuesView, WorkersView
+from jobs.api.timeline import TimelineViewSet
 from jobs.api.workers import WorkerViewSet
 
 
@@ -87,6 +88,7 @@ urlpatterns = [
         for action in ("retry", "mute", "archive", "reopen")
     ),
     path("schedules/", ScheduleViewSet.as_view({"get": "list", "post": "create"}), name="schedule-list"),
+    path("schedules/timeline/", TimelineViewSet.as_view({"get": "timeline"}), name="schedule-timeline"),
     path(
         "schedules/preview/",
         SchedulePreviewViewSet.as_view({"post": "preview_unsaved"}),

@@ -31,6 +31,7 @@ from jobs.admin.schedule_page import SchedulePage, parameters_view
 from jobs.admin.schedule_preview import preview_view
 from jobs.admin.schedule_state import next_slot_of, state_badge
 from jobs.admin.timeline import schedule_timeline_view, timeline_view
+from jobs.admin.versions import ScheduleVersions
 from jobs.definitions import find_job
 from jobs.errors import IllegalState
 from jobs.models import JobRun, Schedule
@@ -60,7 +61,7 @@ navigation.add(
 
 
 @admin.register(Schedule)
-class ScheduleAdmin(ScheduleActions, ModelAdmin[Schedule]):
+class ScheduleAdmin(ScheduleActions, ScheduleVersions, ModelAdmin[Schedule]):
     list_display = ("title", "timing", "next_slot", "state", "last_run")
     list_select_related = (*RELATED, "policy", "policy__owner_group")
     list_filter = (StateFilter, JobFilter, KindFilter, OriginFilter)
@@ -137,6 +138,7 @@ class ScheduleAdmin(ScheduleActions, ModelAdmin[Schedule]):
             ),
             path("parameters/", view(self.parameters), name="jobs_schedule_parameters"),
             *self.action_urls(),
+            *self.version_urls(),
         ]
         return mine + super().get_urls()
 

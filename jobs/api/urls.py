@@ -10,6 +10,7 @@ from jobs.api.failures import FailureViewSet
 from jobs.api.runs import RunViewSet
 from jobs.api.schedule_previews import SchedulePreviewViewSet
 from jobs.api.schedule_switches import ScheduleSwitchViewSet
+from jobs.api.schedule_versions import ScheduleVersionViewSet
 from jobs.api.schedules import ScheduleViewSet
 from jobs.api.statistics import StatisticsView
 from jobs.api.system import HealthView, PurgeView, QueuesView, WorkersView
@@ -134,6 +135,21 @@ urlpatterns = [
         "schedules/<int:pk>/preview/",
         SchedulePreviewViewSet.as_view({"get": "preview", "post": "preview_change"}),
         name="schedule-preview",
+    ),
+    path(
+        "schedules/<int:pk>/versions/",
+        ScheduleVersionViewSet.as_view({"get": "versions"}),
+        name="schedule-versions",
+    ),
+    path(
+        "schedules/<int:pk>/versions/<int:number>/",
+        ScheduleVersionViewSet.as_view({"get": "version"}),
+        name="schedule-version",
+    ),
+    path(
+        "schedules/<int:pk>/versions/<int:number>/restore/",
+        ScheduleVersionViewSet.as_view({"post": "restore"}),
+        name="schedule-restore",
     ),
     path(
         "schedules/<int:pk>/passed/", ScheduleSwitchViewSet.as_view({"get": "passed"}), name="schedule-passed"

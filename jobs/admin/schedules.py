@@ -24,6 +24,7 @@ from django_celery_beat.models import (
 from jobs import display, schedules
 from jobs.admin import navigation
 from jobs.admin.base import ModelAdmin, user_of
+from jobs.admin.drift import ScheduleDrift
 from jobs.admin.schedule_actions import ScheduleActions
 from jobs.admin.schedule_filters import JobFilter, KindFilter, OriginFilter, StateFilter
 from jobs.admin.schedule_form import stored_timing
@@ -61,7 +62,7 @@ navigation.add(
 
 
 @admin.register(Schedule)
-class ScheduleAdmin(ScheduleActions, ScheduleVersions, ModelAdmin[Schedule]):
+class ScheduleAdmin(ScheduleActions, ScheduleVersions, ScheduleDrift, ModelAdmin[Schedule]):
     list_display = ("title", "timing", "next_slot", "state", "last_run")
     list_select_related = (*RELATED, "policy", "policy__owner_group")
     list_filter = (StateFilter, JobFilter, KindFilter, OriginFilter)
@@ -139,6 +140,7 @@ class ScheduleAdmin(ScheduleActions, ScheduleVersions, ModelAdmin[Schedule]):
             path("parameters/", view(self.parameters), name="jobs_schedule_parameters"),
             *self.action_urls(),
             *self.version_urls(),
+            *self.drift_urls(),
         ]
         return mine + super().get_urls()
 

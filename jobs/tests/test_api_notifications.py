@@ -157,6 +157,13 @@ def test_what_is_wrong_with_a_rule_is_named(client, change, field):
     assert field in response.json()["fields"], response.json()
 
 
+def test_a_step_of_a_changed_rule_has_to_be_complete(client):
+    made = rule(inbox())
+    for step in ({"after_minutes": 5}, {"channels": []}, {}):
+        response = client.patch(f"{ROOT}rules/{made.pk}/", {"steps": [step]}, format="json")
+        assert response.status_code == 400, step
+
+
 def test_two_steps_at_one_time_are_refused(client):
     channel = inbox()
     steps = [{"after_minutes": 5, "channels": [channel.pk]}] * 2

@@ -27,6 +27,11 @@ from jobs.notifications.matching import Occasion, Verdict
 _MOST_PATTERNS = 100
 
 
+@extend_schema_field({"type": "string", "pattern": r"^\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?$"})
+class ClockField(serializers.TimeField):
+    """A time of day without a zone: 08:00. What OpenAPI calls a time has one."""
+
+
 class ChannelKindSerializer(serializers.Serializer[AnyKind]):
     name = serializers.CharField()
     label = serializers.CharField()  # type: ignore[assignment]  # a field of that name is what clients see
@@ -63,8 +68,8 @@ class ChannelSerializer(serializers.Serializer[NotificationChannel]):
     disabled_at = serializers.DateTimeField(allow_null=True)
     refused_recipients = serializers.SerializerMethodField()
     time_zone = serializers.CharField()
-    quiet_from = serializers.TimeField(allow_null=True)
-    quiet_until = serializers.TimeField(allow_null=True)
+    quiet_from = ClockField(allow_null=True)
+    quiet_until = ClockField(allow_null=True)
     critical_is_never_quiet = serializers.BooleanField()
     pause_until = serializers.DateTimeField(allow_null=True, help_text="As the receiver asked.")
     failures_in_a_row = serializers.IntegerField()
@@ -95,8 +100,8 @@ class ChannelInputSerializer(StrictSerializer):
         help_text="As the schema of the kind says. A secret that is left out stays what it is."
     )
     time_zone = ZoneField(max_length=64, default="UTC")
-    quiet_from = serializers.TimeField(allow_null=True, default=None)
-    quiet_until = serializers.TimeField(allow_null=True, default=None)
+    quiet_from = ClockField(allow_null=True, default=None)
+    quiet_until = ClockField(allow_null=True, default=None)
     critical_is_never_quiet = serializers.BooleanField(default=True)
 
 
@@ -255,12 +260,12 @@ class RuleSerializer(serializers.Serializer[NotificationRule]):
     changes = serializers.ListField(child=serializers.ChoiceField(choices=NotificationRule.CHANGES))
     tells_recovery = serializers.BooleanField()
     weekdays = serializers.ListField(child=serializers.IntegerField())
-    from_time = serializers.TimeField(allow_null=True)
-    until_time = serializers.TimeField(allow_null=True)
+    from_time = ClockField(allow_null=True)
+    until_time = ClockField(allow_null=True)
     time_zone = serializers.CharField()
     channels = serializers.SerializerMethodField(help_text="Ids.")
     pace = serializers.ChoiceField(choices=NotificationRule.Pace.choices)
-    digest_at = serializers.TimeField()
+    digest_at = ClockField()
     repeat_minutes = serializers.IntegerField()
     steps = StepOutputSerializer(many=True)
 
@@ -298,14 +303,14 @@ class RuleInputSerializer(StrictSerializer):
         default=list,
         help_text="0 is Monday; empty: every day.",
     )
-    from_time = serializers.TimeField(allow_null=True, default=None)
-    until_time = serializers.TimeField(allow_null=True, default=None)
+    from_time = ClockField(allow_null=True, default=None)
+    until_time = ClockField(allow_null=True, default=None)
     time_zone = ZoneField(max_length=64, default="UTC")
     channels = serializers.PrimaryKeyRelatedField(
         many=True, queryset=NotificationChannel.objects.all(), default=list
     )
     pace = serializers.ChoiceField(choices=NotificationRule.Pace.choices, default="at_once")
-    digest_at = serializers.TimeField(default=time(8), help_text="For `daily`.")
+    digest_at = ClockField(default=time(8), help_text="For `daily`.")
     repeat_minutes = serializers.IntegerField(min_value=1, max_value=525_600, default=240)
     steps = StepSerializer(many=True, default=list, help_text="Escalation.")
 

@@ -4,6 +4,7 @@ from django.urls import path, register_converter
 
 from jobs.api import notification_urls
 from jobs.api.alerts import AlertViewSet
+from jobs.api.backfills import BackfillViewSet
 from jobs.api.definitions import JobViewSet
 from jobs.api.delays import DelayStatisticsView, RunDelaysView
 from jobs.api.events import EventsView
@@ -154,6 +155,11 @@ urlpatterns = [
     ),
     path(
         "schedules/<int:pk>/passed/", ScheduleSwitchViewSet.as_view({"get": "passed"}), name="schedule-passed"
+    ),
+    path(
+        "schedules/<int:pk>/backfill/",
+        BackfillViewSet.as_view({"post": "backfill"}),
+        name="schedule-backfill",
     ),
     path(
         "schedules/<int:pk>/enable/",

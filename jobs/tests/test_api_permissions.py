@@ -38,6 +38,7 @@ ARGUMENTS: dict[str | None, list[object]] = {
             "run-now",
             "preview",
             "passed",
+            "backfill",
             "enable",
             "disable",
             "versions",
@@ -74,7 +75,7 @@ def call(client, name, method):
 
 
 def test_the_matrix_knows_every_operation():
-    assert len(OPERATIONS) == 92
+    assert len(OPERATIONS) == 64
 
 
 @everywhere

@@ -148,7 +148,40 @@ def _sample() -> dict[str, Any]:
     _past_week()
     long = tasks.count_slowly.enqueue(until=2400, pause=0.25)
     _wait_until(lambda: JobRun.objects.filter(pk=long.pk, progress__gt=0.5).exists(), 40)
-    return {"schedule": made, "run": long, "failed": broken, "partial": partial}
+    return _alerts(by) | {"schedule": made, "run": long, "failed": broken, "partial": partial}
+
+
+def _alerts(by: Any) -> dict[str, Any]:
+    """Alerts of every state, beside those that the watch raises about the runs that failed."""
+    from datetime import timedelta
+
+    from django.utils import timezone
+
+    from jobs.alerts import Subject, changes, raise_alert
+    from jobs.models import Alert
+
+    now = timezone.now()
+    _wait_until(lambda: Alert.objects.filter(kind="jobs.run_failed").count() >= 2, 40)
+    disk = Subject(type="host", id="db1", text="db1.example.org")
+    full = raise_alert("jobs.reported_trouble", subject=disk, title="Disk nearly full", severity="high")
+    changes.acknowledge(full.pk, by=by, note="A larger disk is on its way.")
+    mail = Subject(type="channel", id="ops", text="Mail to operations")
+    quiet = raise_alert("jobs.notification_failing", subject=mail, title="Mail to operations is refused")
+    changes.snooze(quiet.pk, until=now + timedelta(hours=3), by=by, note="The provider works on it.")
+    outage = {"subject": Subject(type="part", id="broker", text="Broker"), "fingerprint": "broker"}
+    began = now - timedelta(minutes=6)
+    raise_alert(
+        "jobs.broker_down",
+        **outage,
+        title="The message broker does not answer",
+        message="Connection refused.\nSlots still become runs; they wait until it is back.",
+        since=began,
+        at=began + timedelta(seconds=20),
+    )
+    return {
+        "alert": Alert.objects.filter(kind="jobs.run_failed").first(),
+        "incident": Alert.objects.get(kind="jobs.broker_down"),
+    }
 
 
 def _past_week() -> None:
@@ -200,10 +233,26 @@ def _paths(sample: dict[str, Any]) -> dict[str, str]:
         "run_partial": f"/admin/jobs/jobrun/{sample['partial'].pk}/change/",
         "run_job": "/admin/jobs/jobrun/run/",
         "run_job_form": "/admin/jobs/jobrun/run/?job=testing.add_numbers",
+        "alerts": "/admin/jobs/alert/?state=all",
+        "alert": f"/admin/jobs/alert/{sample['alert'].pk}/change/",
+        "alert_incident": f"/admin/jobs/alert/{sample['incident'].pk}/change/",
+        "alert_snooze": f"/admin/jobs/alert/{sample['alert'].pk}/snooze/",
         "processes": "/admin/jobs/processheartbeat/",
+        "workers": "/admin/jobs/processheartbeat/workers/",
+        "worker": f"/admin/jobs/processheartbeat/workers/{_worker()}/",
+        "worker_shutdown": f"/admin/jobs/processheartbeat/workers/{_worker()}/shutdown/",
+        "tasks": "/admin/jobs/processheartbeat/tasks/",
+        "tasks_registered": "/admin/jobs/processheartbeat/tasks/?show=registered",
+        "queues": "/admin/jobs/processheartbeat/queues/",
         "users": "/admin/auth/user/",
         "sources": "/admin/publishing/source/",
     }
+
+
+def _worker() -> str:
+    from jobs.models import ProcessHeartbeat
+
+    return str(ProcessHeartbeat.objects.get(kind="worker").name)
 
 
 def _take(origin: str, path: str, scheme: Any, size: tuple[int, int], target: Path) -> None:

@@ -14,7 +14,7 @@ from django.db import Error, connection, transaction
 from kombu.exceptions import OperationalError as BrokerError
 
 from jobs import outbox
-from jobs.alerts import canary, changes, flapping, incidents, outages, troubles, waiting
+from jobs.alerts import canary, changes, deadlines, flapping, incidents, outages, troubles, waiting
 from jobs.alerts.kinds import Kind, find_kind
 from jobs.alerts.raising import report_good, resolve, unfold
 from jobs.models import Alert, AlertWatch
@@ -53,6 +53,7 @@ def look_at(at: datetime, *, broker_error: str = "") -> None:
         pass
     waiting.watch_queues(at, spans)
     waiting.watch_running(at)
+    deadlines.watch(at)
     canary.watch(at)
     _find_good(at)
     _release(at)

@@ -22,23 +22,6 @@ STAYS = 0.3
 #: Playing it through is not repeated at every look.
 _EVERY = timedelta(seconds=20)
 
-register(
-    Kind(
-        name=DEADLINE_AT_RISK,
-        title="Deadline at risk",
-        severity=Alert.Severity.MEDIUM,
-        help_text="A run, or a slot that is still to come, will miss its deadline or its expected duration as things "
-        "stand: judged by how long such runs took, how far it is, and what waits before it.",
-        runbook="Read the reason: is it the wait for a worker, or the run itself?\n"
-        "Start more workers for its queue, or cancel what is less urgent and runs before it.\n"
-        "If it always takes that long, give it more time or an earlier slot.",
-        bad_in_a_row=2,
-        good_in_a_row=2,
-        is_folded=True,
-        find_good=recovery.when_unseen,
-    )
-)
-
 
 class _Memory:
     """What was foretold last, in this process."""
@@ -107,3 +90,22 @@ def _subject(one: Prediction) -> Subject:
     if one.schedule_id is not None:
         return subjects.of_schedule(one.schedule_id, one.schedule_name)
     return subjects.of_run(one.run_id, one.job)
+
+
+register(
+    Kind(
+        name=DEADLINE_AT_RISK,
+        title="Deadline at risk",
+        severity=Alert.Severity.MEDIUM,
+        help_text="A run, or a slot that is still to come, will miss its deadline or its expected duration as things "
+        "stand: judged by how long such runs took, how far it is, and what waits before it.",
+        runbook="Read the reason: is it the wait for a worker, or the run itself?\n"
+        "Start more workers for its queue, or cancel what is less urgent and runs before it.\n"
+        "If it always takes that long, give it more time or an earlier slot.",
+        bad_in_a_row=2,
+        good_in_a_row=2,
+        is_folded=True,
+        find_bad=watch,
+        find_good=recovery.when_unseen,
+    )
+)

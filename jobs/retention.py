@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import transaction
+from django.db import reset_queries, transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 from django_celery_results.models import TaskResult
@@ -18,7 +18,7 @@ from jobs.models.run import JobRunQuerySet
 #: The most rows of one transaction.
 BATCH = 1000
 #: A transaction should take about so many seconds: nobody waits longer for a row that it has locked.
-_PACE = 0.05
+_PACE = 0.03
 _SMALLEST = 50
 
 _FIRST, _LAST = uuid.UUID(int=0), uuid.UUID(int=2**128 - 1)
@@ -86,6 +86,7 @@ def _drain(
         took = time.monotonic() - started
         size = int(min(max(size * min(_PACE / max(took, 1e-6), 2.0), _SMALLEST), BATCH))
         after = ids[-1]
+        reset_queries()  # with DEBUG, Django remembers the latest thousands of statements, with all these ids
     return total
 
 

@@ -9,6 +9,7 @@ from jobs.api.definitions import JobViewSet
 from jobs.api.delays import DelayStatisticsView, RunDelaysView
 from jobs.api.events import EventsView
 from jobs.api.failures import FailureViewSet
+from jobs.api.predictions import PredictionsView, RunPredictionView
 from jobs.api.runs import RunViewSet
 from jobs.api.schedule_previews import SchedulePreviewViewSet
 from jobs.api.schedule_switches import ScheduleSwitchViewSet
@@ -73,6 +74,8 @@ urlpatterns = [
     path("runs/<uuid:id>/progress/", RunViewSet.as_view({"get": "progress"}), name="run-progress"),
     path("runs/<uuid:id>/logs/", RunViewSet.as_view({"get": "logs"}), name="run-logs"),
     path("runs/delays/", DelayStatisticsView.as_view(), name="run-delay-stats"),
+    path("predictions/", PredictionsView.as_view(), name="prediction-list"),
+    path("runs/<uuid:id>/prediction/", RunPredictionView.as_view(), name="run-prediction"),
     path("runs/<uuid:id>/delays/", RunDelaysView.as_view(), name="run-delays"),
     path("runs/<uuid:id>/cancel/", RunViewSet.as_view({"post": "cancel"}), name="run-cancel"),
     path("runs/<uuid:id>/retry/", RunViewSet.as_view({"post": "retry"}), name="run-retry"),

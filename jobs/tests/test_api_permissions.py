@@ -23,7 +23,10 @@ ARGUMENTS: dict[str | None, list[object]] = {
         f"worker-{name}": ["nobody@here"]
         for name in ("detail", *(a.replace("/", "-") for a in WORKER_CONTROLS))
     },
-    **{f"run-{name}": [RUN] for name in ("detail", "progress", "logs", "delays", "cancel", "retry")},
+    **{
+        f"run-{name}": [RUN]
+        for name in ("detail", "progress", "logs", "delays", "prediction", "cancel", "retry")
+    },
     **{
         f"alert-{name}": [SCHEDULE]
         for name in ("detail", "read", "acknowledge", "snooze", "unsnooze", "resolve", "dismiss")
@@ -76,6 +79,7 @@ def call(client, name, method):
 
 def test_the_matrix_knows_every_operation():
     assert len(OPERATIONS) == 93
+    assert len(OPERATIONS) == 90
 
 
 @everywhere

@@ -215,8 +215,8 @@ _END_STOPPING = _END.format(
 _END_WAITING = _END.format(condition="id = %(id)s AND status IN ('waiting', 'queued', 'retrying')")
 _END_NOT_ADMITTED = _END.format(condition="id = ANY(%(ids)s) AND status = 'waiting'")
 _END_OF_SCHEDULE = _END.format(
-    condition="""schedule_id = %(schedule_id)s AND status IN ('waiting', 'queued', 'retrying')
-        AND waiting_for NOT IN ('jitter', 'window', 'overlap')"""
+    condition="""schedule_id = %(schedule_id)s AND (status IN ('queued', 'retrying')
+        OR status = 'waiting' AND waiting_for = 'limit')"""
 )
 _END_WAITING_IN_QUEUE = _END.format(
     condition="""id IN (

@@ -43,7 +43,7 @@ WHERE r.status = 'waiting' AND (%(ids)s::int[] IS NULL OR r.schedule_id = ANY(%(
     OR (r.waiting_for = 'overlap' AND (p.overlap = 'allow_all' OR NOT EXISTS (
         SELECT FROM jobs_jobrun b
         WHERE b.schedule_id = r.schedule_id AND b.status IN ('waiting', 'queued', 'running', 'retrying')
-            AND b.waiting_for NOT IN ('jitter', 'window', 'overlap')))))
+            AND (b.status <> 'waiting' OR b.waiting_for = 'limit')))))
 LIMIT %(batch)s
 """
 

@@ -170,7 +170,7 @@ def load(policies: Iterable[SchedulePolicy], now: datetime) -> Rules:
 _STANDING = """
 SELECT schedule_id, id, status, waiting_for, scheduled_for, trigger FROM jobs_jobrun
 WHERE schedule_id = ANY(%s) AND status IN ('waiting', 'queued', 'running', 'retrying')
-    AND waiting_for NOT IN ('jitter', 'window')
+    AND (status <> 'waiting' OR waiting_for NOT IN ('jitter', 'window'))
 ORDER BY schedule_id, scheduled_for, id
 """
 
@@ -180,9 +180,9 @@ def standings(schedule_ids: list[int]) -> dict[int, Standing]:
     found: dict[int, Standing] = {}
     with connection.cursor() as cursor:
         cursor.execute(_STANDING, [schedule_ids])
-        for schedule_id, run_id, _status, waiting_for, scheduled_for, trigger in cursor.fetchall():
+        for schedule_id, run_id, status, waiting_for, scheduled_for, trigger in cursor.fetchall():
             standing = found.setdefault(schedule_id, Standing())
-            if waiting_for == WaitingFor.OVERLAP:
+            if status == Status.WAITING and waiting_for == WaitingFor.OVERLAP:
                 standing.waiting.append((run_id, scheduled_for))
             elif not standing.busy:
                 standing.busy = _in_words(scheduled_for, trigger)

@@ -33,6 +33,7 @@ FIELD_OF_ERROR = {
     **dict.fromkeys(("event", "solar"), "solar_event"),
     "when": "kind",
     "catch_up_window_seconds": "catch_up_window",
+    "deadline_seconds": "deadline",
 }
 CATCH_UP = SchedulePolicy.CatchUp
 
@@ -215,6 +216,28 @@ class ScheduleForm(TimingForm):
         widget=widgets.UnfoldAdminTextInputWidget(),
     )
 
+    deadline = forms.CharField(
+        required=False,
+        help_text="How long after its slot a run must have ended, such as 45 minutes. It is told beforehand when "
+        "that will not be kept. Empty: no deadline.",
+        widget=widgets.UnfoldAdminTextInputWidget({"placeholder": "45 minutes", "autocomplete": "off"}),
+    )
+    keep_days = forms.IntegerField(
+        label="Keep its runs for days",
+        required=False,
+        min_value=1,
+        max_value=36_525,
+        help_text="After their end. Empty: as long as other runs.",
+        widget=forms.NumberInput({"class": " ".join(widgets.INPUT_CLASSES)}),
+    )
+    keep_runs = forms.IntegerField(
+        label="Keep so many of its runs",
+        required=False,
+        min_value=1,
+        max_value=1_000_000,
+        help_text="The latest ended ones. Empty: any number.",
+        widget=forms.NumberInput({"class": " ".join(widgets.INPUT_CLASSES)}),
+    )
     owner_group = owner_group_field()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -222,12 +245,12 @@ class ScheduleForm(TimingForm):
         job: Any = self.fields["job"]
         job.choices = job_choices()
 
+    def clean_deadline(self) -> int | None:
+        text = self.cleaned_data["deadline"]
+        return int(_seconds(text)) if text else None
+
     def clean_catch_up_window(self) -> int:
-        try:
-            every = parse_interval(self.cleaned_data["catch_up_window"])
-        except InvalidTiming as error:
-            raise forms.ValidationError(_sentence(error.reason)) from error
-        seconds = timedelta(**{every.period: every.every}).total_seconds()
+        seconds = _seconds(self.cleaned_data["catch_up_window"])
         if not 10 <= seconds <= 366 * 86_400:
             raise forms.ValidationError("Use 10 seconds to 366 days.")
         return int(seconds)
@@ -247,6 +270,9 @@ class ScheduleForm(TimingForm):
             one_off=given["one_off"],
             catch_up=given["catch_up"],
             catch_up_window_seconds=given["catch_up_window"],
+            deadline_seconds=given["deadline"],
+            keep_days=given["keep_days"],
+            keep_runs=given["keep_runs"],
         )
 
 
@@ -263,6 +289,11 @@ def initial_of(schedule: Schedule) -> dict[str, Any]:
         "one_off": schedule.one_off,
         "catch_up": policy.catch_up,
         "catch_up_window": length_in_words(timedelta(seconds=policy.catch_up_window_seconds)),
+        "deadline": length_in_words(timedelta(seconds=policy.deadline_seconds))
+        if policy.deadline_seconds
+        else "",
+        "keep_days": policy.keep_days,
+        "keep_runs": policy.keep_runs,
         "owner_group": policy.owner_group_id,
         **_initial_timing(schedule),
     }
@@ -326,6 +357,15 @@ def parse_interval_or_none(text: str) -> Every | None:
         return parse_interval(text)
     except InvalidTiming:
         return None
+
+
+def _seconds(text: str) -> float:
+    """A typed length of time; raises ValidationError."""
+    try:
+        every = parse_interval(text)
+    except InvalidTiming as error:
+        raise forms.ValidationError(_sentence(error.reason)) from error
+    return timedelta(**{every.period: every.every}).total_seconds()
 
 
 def _sentence(reason: str) -> str:

@@ -9,6 +9,7 @@ from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from jobs import schedules, sync
+from jobs.management import simulation
 from jobs.management.base import FAILED, WRONG_USE, PlainCommand
 from jobs.models import Schedule
 from jobs.timing import (
@@ -35,7 +36,7 @@ class Command(PlainCommand):
     help = "List and preview schedules; synchronise and compare them with what jobs declare."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        verbs = parser.add_subparsers(dest="verb", required=True, metavar="list|preview|sync|drift")
+        verbs = parser.add_subparsers(dest="verb", required=True, metavar="list|preview|simulate|sync|drift")
         verbs.add_parser("list", help="every schedule with its timing, next slot and state")
         shown = verbs.add_parser("preview", help="the next slots of a schedule, or of a timing to try")
         subject = shown.add_mutually_exclusive_group(required=True)
@@ -46,6 +47,9 @@ class Command(PlainCommand):
             "--tz", metavar="ZONE", help="the zone of --cron (UTC if not given), or to show local times in"
         )
         shown.add_argument("--count", type=_count, default=10, metavar="N", help="how many slots, 1 to 1000")
+        simulation.add_arguments(
+            verbs.add_parser("simulate", help="every slot between two moments, with what becomes of it")
+        )
         verbs.add_parser("sync", help="bring the schedules that jobs declare into the database")
         verbs.add_parser("drift", help="where code and database differ; exit code 1 if they do")
 
@@ -77,6 +81,10 @@ class Command(PlainCommand):
             self.stdout.write("  It never fires again.")
         for warning in dst_warnings(timing, now):
             self.stderr.write(f"Mind the clocks: {warning.text}")
+        return 0
+
+    def _simulate(self, options: dict[str, Any]) -> int:
+        simulation.run(options, write=self.stdout.write)
         return 0
 
     def _sync(self, options: dict[str, Any]) -> int:

@@ -86,6 +86,7 @@ def test_a_trace_goes_from_the_request_to_the_steps_of_the_run(world, collector,
         )
         for job, parameters, parent in (
             ("testing.count_slowly", {"until": 2}, f"00-{TRACE}-{PARENT}-01"),
+            ("testing.log_secrets", {"text": "nothing"}, ""),
             ("testing.fail_for_good", {"as_bug": True}, ""),
         ):
             fetch(
@@ -124,7 +125,9 @@ def test_a_trace_goes_from_the_request_to_the_steps_of_the_run(world, collector,
     (failed,) = collector.named("run testing.fail_for_good")
     assert failed.status.code == Status.STATUS_CODE_ERROR
     assert failed.trace_id.hex() != TRACE
-    assert any(line.get("trace_id") == failed.trace_id.hex() for line in worker.lines())
+    (logged,) = collector.named("run testing.log_secrets")
+    said = next(line for line in worker.lines() if line["event"] == "from the body")
+    assert said["trace_id"] == logged.trace_id.hex()
 
 
 def test_without_an_address_nothing_of_opentelemetry_is_imported():

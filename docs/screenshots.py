@@ -168,11 +168,12 @@ def _alerts(by: Any) -> dict[str, Any]:
     mail = Subject(type="channel", id="ops", text="Mail to operations")
     quiet = raise_alert("jobs.notification_failing", subject=mail, title="Mail to operations is refused")
     changes.snooze(quiet.pk, until=now + timedelta(hours=3), by=by, note="The provider works on it.")
-    outage = {"subject": Subject(type="part", id="broker", text="Broker"), "fingerprint": "broker"}
+    broker = Subject(type="part", id="broker", text="Broker")
     began = now - timedelta(minutes=6)
     raise_alert(
         "jobs.broker_down",
-        **outage,
+        subject=broker,
+        fingerprint="broker",
         title="The message broker does not answer",
         message="Connection refused.\nSlots still become runs; they wait until it is back.",
         since=began,

@@ -40,6 +40,7 @@ def test_an_email_is_sent_and_the_server_s_answer_is_the_result(mail, flush_brok
         )
     )
     assert run.status == Status.SUCCEEDED
+    assert run.result is not None
     assert run.result["answers"]["ada@example.org"].startswith("250 2.0.0 Queued as")
     (message,) = mail.messages()
     assert message["Subject"] == "Hello"
@@ -77,6 +78,7 @@ def test_a_webhook_is_posted_unsigned_to_an_address(web, flush_broker):
     web.expect_request("/in").respond_with_data("thanks")
     run = execute(tasks.send_webhook.enqueue(payload={"a": [1, "ä"]}, url=web.url_for("/in")))
     assert run.status == Status.SUCCEEDED
+    assert run.result is not None
     assert run.result["status"] == 200
     request = web.log[0][0]
     assert json.loads(request.data) == {"a": [1, "ä"]}

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 from django.utils import timezone
@@ -49,6 +50,10 @@ def beat(database_url: str, **environment: str) -> Iterator["subprocess.Popen[by
 def receiver() -> Iterator[HTTPServer]:
     with HTTPServer(port=0, threaded=True) as server:
         yield server
+
+
+def holds(found: list[str], count: int) -> bool:
+    return len(found) >= count
 
 
 def sent() -> bool:
@@ -102,8 +107,7 @@ def test_couriers_that_die_again_and_again_lose_nothing_and_repeat_only_what_was
     kills = 3
     for round_ in range(kills):
         with beat(database_url, OUTBOUND_ALLOWED_HOSTS=f"{receiver.host}:{receiver.port}"):
-            wanted = 20 * (round_ + 1)
-            eventually(lambda wanted=wanted: len(ids) >= wanted, "some are sent")
+            eventually(partial(holds, ids, 20 * (round_ + 1)), "some are sent")
     with beat(database_url, OUTBOUND_ALLOWED_HOSTS=f"{receiver.host}:{receiver.port}"):
         eventually(lambda: Delivery.objects.count() == 90 and sent(), "all are sent")
     assert len(set(ids)) == 90

@@ -11,9 +11,11 @@ from jobs.api.failures import FailureViewSet
 from jobs.api.runs import RunViewSet
 from jobs.api.schedule_previews import SchedulePreviewViewSet
 from jobs.api.schedule_switches import ScheduleSwitchViewSet
+from jobs.api.schedule_versions import ScheduleVersionViewSet
 from jobs.api.schedules import ScheduleViewSet
 from jobs.api.statistics import StatisticsView
 from jobs.api.system import HealthView, PurgeView, QueuesView, WorkersView
+from jobs.api.timeline import TimelineViewSet
 from jobs.api.workers import WorkerViewSet
 
 
@@ -88,6 +90,7 @@ urlpatterns = [
         for action in ("retry", "mute", "archive", "reopen")
     ),
     path("schedules/", ScheduleViewSet.as_view({"get": "list", "post": "create"}), name="schedule-list"),
+    path("schedules/timeline/", TimelineViewSet.as_view({"get": "timeline"}), name="schedule-timeline"),
     path(
         "schedules/preview/",
         SchedulePreviewViewSet.as_view({"post": "preview_unsaved"}),
@@ -133,6 +136,21 @@ urlpatterns = [
         "schedules/<int:pk>/preview/",
         SchedulePreviewViewSet.as_view({"get": "preview", "post": "preview_change"}),
         name="schedule-preview",
+    ),
+    path(
+        "schedules/<int:pk>/versions/",
+        ScheduleVersionViewSet.as_view({"get": "versions"}),
+        name="schedule-versions",
+    ),
+    path(
+        "schedules/<int:pk>/versions/<int:number>/",
+        ScheduleVersionViewSet.as_view({"get": "version"}),
+        name="schedule-version",
+    ),
+    path(
+        "schedules/<int:pk>/versions/<int:number>/restore/",
+        ScheduleVersionViewSet.as_view({"post": "restore"}),
+        name="schedule-restore",
     ),
     path(
         "schedules/<int:pk>/passed/", ScheduleSwitchViewSet.as_view({"get": "passed"}), name="schedule-passed"

@@ -31,8 +31,19 @@ ARGUMENTS: dict[str | None, list[object]] = {
     **{f"failure-{name}": ["aaaa"] for name in ("detail", "retry", "mute", "archive", "reopen")},
     **{
         f"schedule-{name}": [SCHEDULE]
-        for name in ("detail", "pause", "resume", "run-now", "preview", "passed", "enable", "disable")
+        for name in (
+            "detail",
+            "pause",
+            "resume",
+            "run-now",
+            "preview",
+            "passed",
+            "enable",
+            "disable",
+            "versions",
+        )
     },
+    **{f"schedule-{name}": [SCHEDULE, 1] for name in ("version", "restore")},
 }
 
 
@@ -63,7 +74,7 @@ def call(client, name, method):
 
 
 def test_the_matrix_knows_every_operation():
-    assert len(OPERATIONS) == 88
+    assert len(OPERATIONS) == 92
 
 
 @everywhere

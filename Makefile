@@ -44,7 +44,7 @@ fuzz: $(VENV)/.dev  ## hold the API against its document for a few minutes
 ci: lint types arch check test  ## all of the above that must pass
 
 requirements: $(VENV)/.dev  ## pin the closure of requirements*.in
-	@for name in requirements requirements-dev; do $(PY) -m uv pip compile --quiet --python-version 3.11 --no-header --no-annotate $$name.in -o $$name.txt; done
+	@for name in requirements requirements-otel requirements-dev; do $(PY) -m uv pip compile --quiet --python-version 3.11 --no-header --no-annotate $$name.in -o $$name.txt; done
 
 clean:  ## remove the environment and caches; data stays (`python -m config.embedded remove` deletes it)
 	@if [ -x $(PY) ]; then $(PY) -m config.run stop; fi

@@ -81,6 +81,11 @@ def broker_url() -> str:
 @pytest.fixture
 def database_url(transactional_db: None) -> str:
     """This worker's test database, for processes that a test starts: they see only what is committed."""
+    return database_address()
+
+
+def database_address() -> str:
+    """The URL of this worker's test database, once it is there."""
     given = connection.settings_dict
     return (
         f"postgresql:///{quote(given['NAME'])}?host={quote(given['HOST'])}&port={given['PORT'] or 5432}"

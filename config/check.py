@@ -4,6 +4,7 @@ import os
 import secrets
 import subprocess
 import sys
+from base64 import urlsafe_b64encode
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -14,6 +15,7 @@ def main() -> int:
     production = {
         "DJANGO_SETTINGS_MODULE": "config.settings.prod",
         "SECRET_KEY": secrets.token_urlsafe(64),
+        "SECRETS_KEYS": urlsafe_b64encode(secrets.token_bytes(32)).decode(),
         "ALLOWED_HOSTS": "almanac.example.org",
         "DATABASE_URL": "postgresql://almanac@db.example.org/almanac",
         "BROKER_URL": "redis://broker.example.org",

@@ -101,6 +101,7 @@ def _serve_on(port: int, live_port: int, environment: dict[str, str], begun: flo
     environment |= {"PORT": str(port), "LIVE_PORT": str(live_port)}
     # Set it to nothing for a start without the sample world.
     environment.setdefault("SAMPLE_WORLD_URL", f"http://127.0.0.1:{port}")
+    environment.setdefault("SITE_URL", f"http://127.0.0.1:{port}")
     if _uses_embedded_servers():
         embedded.start(ROOT)
         _say(f"PostgreSQL and Valkey run ({time.monotonic() - begun:.1f} s).")

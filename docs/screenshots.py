@@ -6,7 +6,9 @@ Starts servers, a worker and a scheduler of its own, makes sample data and drive
 on a desktop and on a phone. Without a folder, the pictures that the documentation uses go to docs/images.
 """
 
+import math
 import os
+import random
 import secrets
 import signal
 import socket
@@ -16,8 +18,10 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +56,7 @@ def main() -> None:
     only = set(sys.argv[2:])
     with ExitStack() as stack:
         servers = stack.enter_context(PrivateStack())
-        port = _free_port()
+        port, live_port = _free_port(), _free_port()
         origin = f"http://127.0.0.1:{port}"
         os.environ |= {
             "SAMPLE_WORLD_URL": origin,
@@ -60,6 +64,8 @@ def main() -> None:
             "BROKER_URL": servers.broker_url,
             "DJANGO_SETTINGS_MODULE": "config.settings.test",
             "DJANGO_ALLOW_ASYNC_UNSAFE": "1",
+            "PORT": str(port),
+            "LIVE_PORT": str(live_port),
         }
         django.setup()
         _prepare()
@@ -67,7 +73,10 @@ def main() -> None:
         stack.enter_context(_process("celery", "-A", "config", "worker", "-c", "2", "-Q", QUEUES))
         stack.enter_context(_process("celery", "-A", "config", "beat", "-l", "WARNING", "-s", beat_file))
         stack.enter_context(_process("django", "runserver", "--noreload", f"127.0.0.1:{port}"))
+        live = ("config.asgi", "--bind", f"127.0.0.1:{live_port}", "--worker-class", "asgi")
+        stack.enter_context(_process("gunicorn", *live, "--graceful-timeout", "1"))
         _wait_for(f"{origin}/admin/login/")
+        _wait_for(f"http://127.0.0.1:{live_port}/healthz")
         paths = _paths(_sample())
         for name, scheme, viewport in _wanted(paths, folder, only):
             target = (folder or IMAGES) / f"{name}-{scheme}-{viewport}.png"
@@ -136,14 +145,85 @@ def _sample() -> dict[str, Any]:
     _wait_until(lambda: not JobRun.objects.active().exclude(status="retrying").exists(), 60)
     broken = JobRun.objects.filter(status="failed").exclude(traceback="").first()
     partial = JobRun.objects.filter(job="testing.handle_units", status="partial").first()
+    _past_week()
     long = tasks.count_slowly.enqueue(until=2400, pause=0.25)
     _wait_until(lambda: JobRun.objects.filter(pk=long.pk, progress__gt=0.5).exists(), 40)
-    return {"schedule": made, "run": long, "failed": broken, "partial": partial}
+    return _alerts(by) | {"schedule": made, "run": long, "failed": broken, "partial": partial}
+
+
+def _alerts(by: Any) -> dict[str, Any]:
+    """Alerts of every state, beside those that the watch raises about the runs that failed."""
+    from datetime import timedelta
+
+    from django.utils import timezone
+
+    from jobs.alerts import Subject, changes, raise_alert
+    from jobs.models import Alert
+
+    now = timezone.now()
+    _wait_until(lambda: Alert.objects.filter(kind="jobs.run_failed").count() >= 2, 40)
+    disk = Subject(type="host", id="db1", text="db1.example.org")
+    full = raise_alert("jobs.reported_trouble", subject=disk, title="Disk nearly full", severity="high")
+    changes.acknowledge(full.pk, by=by, note="A larger disk is on its way.")
+    mail = Subject(type="channel", id="ops", text="Mail to operations")
+    quiet = raise_alert("jobs.notification_failing", subject=mail, title="Mail to operations is refused")
+    changes.snooze(quiet.pk, until=now + timedelta(hours=3), by=by, note="The provider works on it.")
+    broker = Subject(type="part", id="broker", text="Broker")
+    began = now - timedelta(minutes=6)
+    raise_alert(
+        "jobs.broker_down",
+        subject=broker,
+        fingerprint="broker",
+        title="The message broker does not answer",
+        message="Connection refused.\nSlots still become runs; they wait until it is back.",
+        since=began,
+        at=began + timedelta(seconds=20),
+    )
+    return {
+        "alert": Alert.objects.filter(kind="jobs.run_failed").first(),
+        "incident": Alert.objects.get(kind="jobs.broker_down"),
+    }
+
+
+def _past_week() -> None:
+    """A week of runs that ended, more by day than by night, counted for the plots."""
+    from django.utils import timezone
+
+    from jobs import summaries
+    from jobs.models import JobRun, RunSummary, first_run_id
+
+    chance = random.Random(7)  # noqa: S311 - a picture, the same each time
+    now = timezone.now()
+    rows = []
+    for number in range(1500):
+        at = now - timedelta(seconds=chance.uniform(1200, 7 * 86_400))
+        if chance.random() > 0.25 + 0.75 * math.sin(math.pi * at.hour / 24) ** 2:
+            continue
+        seconds = chance.lognormvariate(2 + at.hour / 24, 0.7)
+        status = chance.choices(["succeeded", "partial", "failed", "cancelled"], [90, 5, 4, 1])[0]
+        rows.append(
+            JobRun(
+                id=uuid.UUID(int=first_run_id(at).int + number),
+                job="publishing.monitor_feeds",
+                queue="publishing",
+                trigger="schedule",
+                status=status,
+                queued_at=at,
+                started_at=at,
+                finished_at=at + timedelta(seconds=seconds),
+                error_message="The host does not answer." if status == "failed" else "",
+                progress=100,
+            )
+        )
+    JobRun.objects.bulk_create(rows)
+    RunSummary.objects.all().delete()  # the scheduler has counted these days already
+    _wait_until(lambda: not summaries.keep() and RunSummary.objects.filter(is_total=True).count() > 1000, 60)
 
 
 def _paths(sample: dict[str, Any]) -> dict[str, str]:
     return {
         "dashboard": "/admin/",
+        "dashboard_week": "/admin/?window=week",
         "schedules": "/admin/jobs/schedule/",
         "schedule_form": f"/admin/jobs/schedule/{sample['schedule'].pk}/change/",
         "schedule_add": "/admin/jobs/schedule/add/?job=testing.add_numbers",
@@ -154,10 +234,26 @@ def _paths(sample: dict[str, Any]) -> dict[str, str]:
         "run_partial": f"/admin/jobs/jobrun/{sample['partial'].pk}/change/",
         "run_job": "/admin/jobs/jobrun/run/",
         "run_job_form": "/admin/jobs/jobrun/run/?job=testing.add_numbers",
+        "alerts": "/admin/jobs/alert/?state=all",
+        "alert": f"/admin/jobs/alert/{sample['alert'].pk}/change/",
+        "alert_incident": f"/admin/jobs/alert/{sample['incident'].pk}/change/",
+        "alert_snooze": f"/admin/jobs/alert/{sample['alert'].pk}/snooze/",
         "processes": "/admin/jobs/processheartbeat/",
+        "workers": "/admin/jobs/processheartbeat/workers/",
+        "worker": f"/admin/jobs/processheartbeat/workers/{_worker()}/",
+        "worker_shutdown": f"/admin/jobs/processheartbeat/workers/{_worker()}/shutdown/",
+        "tasks": "/admin/jobs/processheartbeat/tasks/",
+        "tasks_registered": "/admin/jobs/processheartbeat/tasks/?show=registered",
+        "queues": "/admin/jobs/processheartbeat/queues/",
         "users": "/admin/auth/user/",
         "sources": "/admin/publishing/source/",
     }
+
+
+def _worker() -> str:
+    from jobs.models import ProcessHeartbeat
+
+    return str(ProcessHeartbeat.objects.get(kind="worker").name)
 
 
 def _take(origin: str, path: str, scheme: Any, size: tuple[int, int], target: Path) -> None:

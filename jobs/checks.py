@@ -7,6 +7,7 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
+from jobs import secrets
 from jobs.definitions import AnyJob, all_jobs
 
 
@@ -30,6 +31,19 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
             id="jobs.E004",
         )
     ]
+
+
+@register
+def check_secrets_keys(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """There is a key to encrypt secrets with."""
+    problem = secrets.key_problem()
+    if problem is None:
+        return []
+    hint = (
+        "Make a key with "
+        """`python -c "from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())"`."""
+    )
+    return [Error(problem, hint=hint, id="jobs.E020")]
 
 
 def _check_job(job: AnyJob) -> Iterator[CheckMessage]:

@@ -151,6 +151,8 @@ class Job(Generic[P, R]):
     #: After the soft limit the body gets an exception, after the hard one its process is killed. Seconds.
     soft_time_limit: int = 3300
     time_limit: int = 3600
+    #: How long a run should take at most, in seconds: it is told beforehand when one will take longer. None: any time.
+    expected_duration: float | None = None
     #: 0 is the most urgent, 9 the least.
     priority: int = 5
     #: How long a cancelled body may take to stop by itself, in seconds; None: the installation's default.
@@ -298,6 +300,7 @@ def job(
     retry: RetryPolicy | None = None,
     soft_time_limit: int = 3300,
     time_limit: int = 3600,
+    expected_duration: float | None = None,
     priority: int = 5,
     cancel_grace: float | None = None,
     schedule: Cron | Every | None = None,
@@ -330,6 +333,7 @@ def job(
             retry=retry or RetryPolicy(),
             soft_time_limit=soft_time_limit,
             time_limit=time_limit,
+            expected_duration=expected_duration,
             priority=priority,
             cancel_grace=cancel_grace,
             schedule=schedule,

@@ -3,9 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db import connection
+from psycopg.types.json import Jsonb
 
+from jobs import estimates
 from jobs.models import JobRun, Visibility
 
 #: As many of the latest finished runs of a job are asked.
@@ -13,7 +16,8 @@ SAMPLE = 50
 EVERYTHING = Visibility(sees_all=True)
 
 _DURATIONS = """
-SELECT wanted.job, percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY latest.seconds), count(*)
+SELECT wanted.job, percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY latest.seconds),
+    array_agg(latest.seconds ORDER BY latest.seconds)
 FROM unnest(%s::text[]) AS wanted(job)
 CROSS JOIN LATERAL (
     SELECT extract(epoch FROM finished_at - started_at)::float8 AS seconds FROM jobs_jobrun
@@ -25,6 +29,33 @@ GROUP BY wanted.job
 """
 
 
+_OF_SCHEDULES = """
+SELECT wanted.id, percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY latest.seconds),
+    array_agg(latest.seconds ORDER BY latest.seconds)
+FROM unnest(%s::int[]) AS wanted(id)
+CROSS JOIN LATERAL (
+    SELECT extract(epoch FROM finished_at - started_at)::float8 AS seconds FROM jobs_jobrun
+    WHERE schedule_id = wanted.id AND status IN ('succeeded', 'partial') ORDER BY id DESC LIMIT %s
+) latest
+GROUP BY wanted.id HAVING count(*) >= %s
+"""
+
+# Runs with equal parameters.
+_ALIKE = """
+SELECT percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY alike.seconds),
+    array_agg(alike.seconds ORDER BY alike.seconds)
+FROM (
+    SELECT latest.seconds FROM (
+        SELECT id, parameters, extract(epoch FROM finished_at - started_at)::float8 AS seconds FROM jobs_jobrun
+        WHERE job = %(job)s AND status IN ('succeeded', 'partial') ORDER BY id DESC LIMIT %(look_back)s
+    ) latest
+    WHERE latest.parameters = %(parameters)s ORDER BY latest.id DESC LIMIT %(sample)s
+) alike
+"""
+#: Runs with equal parameters are looked for among so many of a job's latest; so few say nothing of their own.
+_LOOK_BACK, _TOO_FEW = 500, 5
+
+
 @dataclass(frozen=True)
 class Durations:
     """Typical durations of a job in seconds: the median and the 90th percentile of its latest runs."""
@@ -32,6 +63,13 @@ class Durations:
     p50: float
     p90: float
     runs: int
+    #: Each of them, in ascending order.
+    seconds: tuple[float, ...] = ()
+
+    @property
+    def sample(self) -> tuple[float, ...]:
+        """Each of them; where only the two percentiles are known, what a log-normal distribution makes of them."""
+        return self.seconds or estimates.log_normal(self.p50, self.p90)
 
 
 @dataclass(frozen=True)
@@ -58,28 +96,56 @@ def durations_by_job(jobs: Iterable[str], seen: Visibility = EVERYTHING) -> dict
     """
     with connection.cursor() as cursor:
         cursor.execute(_DURATIONS, [sorted(set(jobs)), seen.group_ids, seen.group_ids, SAMPLE])
+        return {job: _durations(percentiles, seconds) for job, percentiles, seconds in cursor.fetchall()}
+
+
+def durations_by_schedule(schedules: Iterable[int]) -> dict[int, Durations]:
+    """Typical durations of several schedules' runs, in one query; those that hardly ran are left out."""
+    with connection.cursor() as cursor:
+        cursor.execute(_OF_SCHEDULES, [sorted(set(schedules)), SAMPLE, _TOO_FEW])
         return {
-            job: Durations(p50=percentiles[0], p90=percentiles[1], runs=count)
-            for job, percentiles, count in cursor.fetchall()
+            schedule: _durations(percentiles, seconds) for schedule, percentiles, seconds in cursor.fetchall()
         }
 
 
-def eta(run: JobRun, at: datetime, typical: Durations | None) -> Eta | None:
-    """The remaining time of a running run; None when nothing can be said.
+def typical(run: JobRun) -> Durations | None:
+    """Typical durations of runs like this one: with its parameters, if there were enough of those; else of its job."""
+    values: dict[str, Any] = {
+        "job": run.job,
+        "parameters": Jsonb(run.parameters),
+        "look_back": _LOOK_BACK,
+        "sample": SAMPLE,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_ALIKE, values)
+        percentiles, seconds = cursor.fetchone()
+    if seconds is not None and len(seconds) >= _TOO_FEW:
+        return _durations(percentiles, seconds)
+    return durations(run.job)
 
-    Progress p after t seconds predicts t * (1 - p) / p more: 3 of 5 units after 45.2 s leave 30.1 s. The upper
-    value comes from history: a run that needs the 90th percentile in all.
-    """
+
+def _durations(percentiles: list[float], seconds: list[float]) -> Durations:
+    return Durations(p50=percentiles[0], p90=percentiles[1], runs=len(seconds), seconds=tuple(seconds))
+
+
+def eta(run: JobRun, at: datetime, typical: Durations | None) -> Eta | None:
+    """The remaining time of a running run; None when nothing can be said. See `jobs.estimates` for how."""
+    remaining = left(run, at, typical)
+    if remaining is None:
+        return None
+    return Eta(remaining.quantile(0.5), remaining.quantile(0.9), _basis(run, typical))
+
+
+def _basis(run: JobRun, typical: Durations | None) -> str:
+    if run.progress <= 0:
+        return "history"
+    return "progress" if typical is None else "progress and history"
+
+
+def left(run: JobRun, at: datetime, typical: Durations | None) -> estimates.Left | None:
+    """The remaining time of a running run as a distribution; None when nothing can be said."""
     elapsed = run.elapsed(at)
     if run.status != JobRun.Status.RUNNING or elapsed is None:
         return None
-    passed = elapsed.total_seconds()
-    share = run.progress / 100
-    left_p90 = max(typical.p90 - passed, 0.0) if typical else None
-    if share > 0:
-        left = passed * (1 - share) / share
-        basis = "progress" if left_p90 is None else "progress and history"
-        return Eta(left, None if left_p90 is None else max(left, left_p90), basis)
-    if typical is None or left_p90 is None:
-        return None
-    return Eta(max(typical.p50 - passed, 0.0), left_p90, "history")
+    history = typical.sample if typical else ()
+    return estimates.left(max(elapsed.total_seconds(), 0.0), run.progress / 100, history)

@@ -73,6 +73,11 @@ class Wish:
     one_off: bool = False
     catch_up: str = SchedulePolicy.CatchUp.LAST
     catch_up_window_seconds: int = 86_400
+    #: A run must have ended so long after its slot; None: no deadline.
+    deadline_seconds: int | None = None
+    #: How long and how many of its ended runs are kept; None: as the installation says, and any number.
+    keep_days: int | None = None
+    keep_runs: int | None = None
     policies: Policies = field(default_factory=Policies)
 
 
@@ -100,6 +105,9 @@ def wish_of(schedule: PeriodicTask) -> Wish:
         one_off=schedule.one_off,
         catch_up=policy.catch_up,
         catch_up_window_seconds=policy.catch_up_window_seconds,
+        deadline_seconds=policy.deadline_seconds,
+        keep_days=policy.keep_days,
+        keep_runs=policy.keep_runs,
         policies=policies.of_schedule(policy),
     )
 
@@ -311,6 +319,10 @@ def describe_values(schedule: PeriodicTask) -> dict[str, str]:
         "start": str(schedule.start_time),
         "end": str(schedule.expires),
         "catch-up": f"{policy.catch_up} within {policy.catch_up_window_seconds} s",
+        "deadline": "none"
+        if policy.deadline_seconds is None
+        else f"{policy.deadline_seconds} s after the slot",
+        "kept": f"{policy.keep_days or 'usual'} days, {policy.keep_runs or 'any number of'} runs",
         **policies.describe(policy),
     }
 
@@ -336,7 +348,11 @@ def _apply(schedule: Schedule, wish: Wish) -> None:
     except (IntegrityError, ValidationError) as error:  # two people at the same time
         raise InvalidSchedule({"name": [_TAKEN]}) from error
     SchedulePolicy.objects.filter(pk=schedule.pk).update(
-        catch_up=wish.catch_up, catch_up_window_seconds=wish.catch_up_window_seconds
+        catch_up=wish.catch_up,
+        catch_up_window_seconds=wish.catch_up_window_seconds,
+        deadline_seconds=wish.deadline_seconds,
+        keep_days=wish.keep_days,
+        keep_runs=wish.keep_runs,
     )
     zone = "" if wish.when.cron is not None else wish.when.timezone
     policies.apply(schedule.pk, replace(wish.policies, timezone=zone), job=wish.job, now=timezone.now())
@@ -362,6 +378,10 @@ def _check(schedule: Schedule, wish: Wish) -> None:
         fields["catch_up"] = [f"Use one of {', '.join(SchedulePolicy.CatchUp.values)}."]
     if not 10 <= wish.catch_up_window_seconds <= 366 * 86_400:
         fields["catch_up_window_seconds"] = ["Use 10 seconds to 366 days."]
+    for name, most in (("deadline_seconds", 366 * 86_400), ("keep_days", 36_525), ("keep_runs", 1_000_000)):
+        number = getattr(wish, name)
+        if number is not None and not 1 <= number <= most:
+            fields[name] = [f"Use 1 to {most:,}, or nothing."]
     if fields:
         raise InvalidSchedule(fields)
 

@@ -9,6 +9,7 @@ from jobs import retention
 from jobs.alerts import cleanup, summary
 from jobs.context import ActiveRun
 from jobs.definitions import cron, job
+from jobs.notifications import reports
 
 
 @job("jobs.heartbeat", title="Try out a queue", queue="maintenance", priority=0)
@@ -22,6 +23,9 @@ def daily_summary(run: ActiveRun) -> dict[str, Any]:
     """Tell how many alerts there are, how bad they are, which are unread and which are the latest."""
     today = summary.summarise(timezone.now())
     run.log(today.text)
+    reports.send_report(
+        "jobs.daily_summary", title=today.title, text=today.text, data=today.as_json, key=str(run.id)
+    )
     return today.as_json
 
 

@@ -1,76 +1,23 @@
-"""The admin in a real browser, with a real worker: what scripts do, and that the content policy refuses nothing."""
+"""The admin in a real browser, with a real worker: what scripts do, and that the content policy refuses nothing.
 
-import os
-import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+Without a live process here: pages ask by themselves. With one: test_live_in_browser.py.
+"""
 
 import pytest
-from django.contrib.auth.models import User
-from django.db import connections
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import expect
 
 from jobs import schedules
 from jobs.models import JobRun, Schedule
 from jobs.schedules import When, Wish
-from tests.browser import CHROMIUM, CHROMIUM_ARGUMENTS, is_installed
+from tests.browser import CHROMIUM, is_installed
 from tests.jobs_for_tests import tasks
+from tests.workers import worker
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.django_db(transaction=True),
     pytest.mark.skipif(not is_installed(), reason=f"there is no Chromium at {CHROMIUM}"),
 ]
-
-ROOT = Path(__file__).resolve().parent.parent
-PASSWORD = "a long enough password"
-
-
-@pytest.fixture(autouse=True)
-def allow_queries_beside_playwright(monkeypatch):
-    """Playwright keeps an event loop in this thread; Django would refuse to query the database beside one."""
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-
-
-@pytest.fixture
-def page(live_server) -> Iterator[Page]:
-    """A signed-in page. Whatever the console calls an error fails the test: a refused script is one."""
-    User.objects.create_superuser("operator", "operator@example.org", PASSWORD)
-    complaints: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
-        page = browser.new_page(base_url=live_server.url, viewport={"width": 1280, "height": 900})
-        page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto("/admin/login/?next=/admin/")
-        page.fill("#id_username", "operator")
-        page.fill("#id_password", PASSWORD)
-        page.click("button[type=submit]")
-        yield page
-        browser.close()
-        connections.close_all()  # those that Django opened for this thread beside Playwright's event loop
-    assert complaints == []
-
-
-@contextmanager
-def worker(database_url: str, broker_url: str) -> Iterator[None]:
-    command = [sys.executable, "-m", "celery", "-A", "config", "worker", "-c", "1", "-l", "WARNING"]
-    environment: dict[str, Any] = {**os.environ, "DATABASE_URL": database_url, "BROKER_URL": broker_url}
-    environment.pop("PYTEST_XDIST_WORKER", None)
-    process = subprocess.Popen(command, cwd=ROOT, env=environment)
-    try:
-        yield
-    finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 def test_a_schedule_is_made_with_a_preview_that_follows_the_typing(page):

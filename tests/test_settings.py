@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from jobs.secrets import new_key
+
 PROJECT = Path(__file__).resolve().parent.parent
 PRODUCTION = {
     "DJANGO_SETTINGS_MODULE": "config.settings.prod",
     "SECRET_KEY": secrets.token_urlsafe(64),
+    "SECRETS_KEYS": new_key(),
     "ALLOWED_HOSTS": "almanac.example.org",
     "DATABASE_URL": "postgresql://almanac@db.example.org/almanac",
     "BROKER_URL": "redis://broker.example.org",
@@ -55,6 +58,17 @@ def test_production_refuses_to_start_with_a_weak_configuration(change: dict[str,
     assert done.returncode == 1
     assert done.stderr.startswith(sentence)
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("keys", "sentence"),
+    [("", "SECRETS_KEYS is empty"), ("short", "SECRETS_KEYS has an entry that is no key")],
+)
+def test_production_without_a_key_for_secrets_fails_its_checks(keys: str, sentence: str) -> None:
+    done = manage("check", environment=PRODUCTION | {"SECRETS_KEYS": keys})
+    assert done.returncode == 1
+    assert "(jobs.E020)" in done.stderr
+    assert sentence in done.stderr
 
 
 def test_command_on_stopped_embedded_servers_says_how_to_start_them(tmp_path: Path) -> None:

@@ -233,6 +233,8 @@ SPECTACULAR_SETTINGS = {
         "MakeUp": "jobs.passed.MakeUp",
         "ScheduleCatchUp": "jobs.models.SchedulePolicy.CatchUp",
         "HealthStatus": "jobs.health.Status",
+        "DeliveryState": "jobs.models.Delivery.State",
+        "NotificationChange": "jobs.models.NotificationRule.CHANGES",
         "AlertSeverity": "jobs.models.Alert.Severity",
         "AlertState": "jobs.models.Alert.State",
         "AlertResolution": "jobs.models.Alert.Resolution",
@@ -248,6 +250,22 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
 
+# Keys that stored secrets (of channels) are encrypted with: the first encrypts, all decrypt. See jobs.secrets.
+SECRETS_KEYS = env.words("SECRETS_KEYS")
+
+# Where people reach this site, for links in messages. EMAIL_HOST empty: no email can be sent.
+SITE_URL = env.text("SITE_URL").rstrip("/")
+EMAIL_HOST = env.text("EMAIL_HOST")
+EMAIL_PORT = env.integer("EMAIL_PORT", 25)
+EMAIL_HOST_USER = env.text("EMAIL_HOST_USER")
+EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD")
+EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS")
+EMAIL_USE_SSL = env.flag("EMAIL_USE_SSL")
+EMAIL_TIMEOUT = env.seconds("EMAIL_TIMEOUT", 10)
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "almanac@localhost")
+
+# Notifications: a delivery whose process fell silent for so long is made again.
+NOTIFICATIONS_LEASE_SECONDS = env.seconds("NOTIFICATIONS_LEASE_SECONDS", 120)
 # The live process (config.asgi): where browsers find it, seen from the page. `LIVE_URL`: its full address, or /api/v1/events/ where a
 # proxy leads there; `LIVE_PORT`: its port on the site's own host name. Without both, pages ask again and again instead.
 LIVE_URL = env.text("LIVE_URL")

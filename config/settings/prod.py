@@ -17,6 +17,7 @@ if "*" in ALLOWED_HOSTS:
     raise ImproperlyConfigured(
         "ALLOWED_HOSTS must name the hosts of this site; '*' lets everyone choose one."
     )
+SITE_URL = env.text("SITE_URL").rstrip("/") or f"https://{ALLOWED_HOSTS[0].lstrip('.')}"
 env.required("DATABASE_URL")
 env.required("BROKER_URL")
 

@@ -16,7 +16,8 @@ from jobs import display
 from jobs.admin import alert_looks, navigation
 from jobs.admin.alert_actions import AlertActions
 from jobs.admin.alert_filters import AlertStateFilter, KindFilter, SeverityFilter, UnreadFilter
-from jobs.admin.base import ReadOnlyAdmin, user_of
+from jobs.admin.base import ChangeList, ReadOnlyAdmin, user_of
+from jobs.admin.runs import RunList
 from jobs.alerts import changes, incidents, related
 from jobs.alerts.kinds import find_kind, title_of
 from jobs.models import Alert, AlertRead
@@ -51,6 +52,9 @@ class AlertAdmin(AlertActions, ReadOnlyAdmin[Alert]):
     search_help_text = "Words of the title, message, subject or job"
     ordering = ("-priority", "-last_seen_at")
     sortable_by = ("seen", "since", "last_seen", "urgency")
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return RunList
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Alert]:
         """Those that the person may see; what is folded into an incident stands on the incident's page."""

@@ -23,6 +23,8 @@ class Entry:
     #: The entry is shown to those who have any of these.
     permissions: tuple[str, ...]
     order: int = 100
+    #: Gives a number to show beside it; 0 shows none. Asked on every page, so it must be cheap.
+    badge: Callable[[HttpRequest], int] | None = None
 
 
 def add(*entries: Entry) -> None:
@@ -46,12 +48,14 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
 
 def _item(entry: Entry, request: HttpRequest) -> dict[str, Any]:
     link = reverse(entry.url_name)
+    may_open = _permission(entry)
     return {
         "title": entry.title,
         "icon": entry.icon,
         "link": link,
         "active": _longest_match(request.path) == link,
-        "permission": _permission(entry),
+        "permission": may_open,
+        "badge": entry.badge(request) if entry.badge and may_open(request) else 0,
     }
 
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from django import forms
 from django.utils import timezone
+from pydantic import BaseModel
 from unfold import widgets
 
 from jobs.admin.moments import MomentField
@@ -13,6 +14,16 @@ from jobs.definitions import AnyJob
 from jobs.errors import InvalidParameters
 
 Schema = Mapping[str, Any]
+
+
+class HasParameters(Protocol):
+    """What a form can be generated for: a job, or anything else with a model and a check."""
+
+    @property
+    def parameters(self) -> type[BaseModel]: ...
+
+    def clean(self, parameters: Mapping[str, object], /) -> dict[str, Any]: ...
+
 
 PREFIX = "parameter"
 #: Strings that may be longer get a box of several lines.
@@ -27,7 +38,7 @@ class ParameterForm(forms.Form):
 
     def __init__(
         self,
-        job: AnyJob,
+        job: HasParameters,
         *,
         data: Mapping[str, Any] | None = None,
         initial: Mapping[str, Any] | None = None,

@@ -102,7 +102,7 @@ class RunPage:
 
     def _context(self) -> dict[str, Any]:
         run, user = self.run, self.request.user
-        typical = history.durations(run.job) if run.status == Status.RUNNING else None
+        typical = history.typical(run) if run.status == Status.RUNNING else None
         is_job = find_job(run.job) is not None
         seen = JobRun.objects.visible_to(user)
         spent = delays.of_run(run, self.now)

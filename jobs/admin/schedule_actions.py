@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -15,8 +17,9 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from unfold import widgets
 
-from jobs import schedules
+from jobs import passed, schedules
 from jobs.admin.base import require, user_of
+from jobs.admin.catch_up import CatchUpQuestion, Finder
 from jobs.admin.moments import MomentField
 from jobs.admin.parameters import ParameterForm
 from jobs.definitions import find_job
@@ -120,11 +123,17 @@ class ScheduleActions(Base):
 
     def resume_one(self, request: HttpRequest, object_id: str) -> HttpResponse:
         require(request, PAUSE)
-        return self._post_one(request, object_id, schedules.resume, "Resumed.")
+        schedule = self.get_schedule(request, object_id)
+        return self._ask(request, [schedule], RESUME, is_posted=request.method == "POST") or self._to(
+            schedule
+        )
 
     def enable_one(self, request: HttpRequest, object_id: str) -> HttpResponse:
         require(request, CHANGE)
-        return self._post_one(request, object_id, _enable, "Enabled: it fires from its next slot.")
+        schedule = self.get_schedule(request, object_id)
+        return self._ask(request, [schedule], ENABLE, is_posted=request.method == "POST") or self._to(
+            schedule
+        )
 
     def disable_one(self, request: HttpRequest, object_id: str) -> HttpResponse:
         require(request, CHANGE)
@@ -149,15 +158,15 @@ class ScheduleActions(Base):
         require(request, PAUSE)
         return self._pause(request, list(queryset), is_posted="confirmed" in request.POST)
 
-    @admin.action(description="Resume", permissions=["pause"])
-    def resume_selected(self, request: HttpRequest, queryset: QuerySet[Schedule]) -> None:
+    @admin.action(description="Resume …", permissions=["pause"])
+    def resume_selected(self, request: HttpRequest, queryset: QuerySet[Schedule]) -> HttpResponse | None:
         require(request, PAUSE)
-        self._each(request, queryset, schedules.resume, "Resumed")
+        return self._ask(request, list(queryset), RESUME, is_posted="confirmed" in request.POST)
 
-    @admin.action(description="Enable", permissions=["change"])
-    def enable_selected(self, request: HttpRequest, queryset: QuerySet[Schedule]) -> None:
+    @admin.action(description="Enable …", permissions=["change"])
+    def enable_selected(self, request: HttpRequest, queryset: QuerySet[Schedule]) -> HttpResponse | None:
         require(request, CHANGE)
-        self._each(request, queryset, _enable, "Enabled")
+        return self._ask(request, list(queryset), ENABLE, is_posted="confirmed" in request.POST)
 
     @admin.action(description="Disable", permissions=["change"])
     def disable_selected(self, request: HttpRequest, queryset: QuerySet[Schedule]) -> None:
@@ -165,6 +174,27 @@ class ScheduleActions(Base):
         self._each(request, queryset, _disable, "Disabled")
 
     # Shared
+
+    def _ask(
+        self, request: HttpRequest, chosen: list[Schedule], switch: "Switch", *, is_posted: bool
+    ) -> HttpResponse | None:
+        """Asks what to do with the slots that passed; None once it is done."""
+        asked = CatchUpQuestion(request, chosen, switch.find, is_posted=is_posted)
+        if is_posted and (rule := asked.rule) is not None:
+            self._each(request, chosen, partial(switch.change, catch_up=rule), switch.done)
+            return None
+        context = {
+            "title": f"{switch.button} {_names(chosen)}",
+            "question": switch.question,
+            "nothing": switch.nothing,
+            "items": [schedule.name for schedule in chosen],
+            "button": switch.button,
+            "action": switch.action,
+            "selected": [schedule.pk for schedule in chosen],
+            "back": reverse("admin:jobs_schedule_changelist"),
+            **asked.context,
+        }
+        return self._page(request, "admin/jobs/schedule/catch_up.html", context)
 
     def _pause(self, request: HttpRequest, chosen: list[Schedule], *, is_posted: bool) -> HttpResponse | None:
         """Asks until when; None once they are paused."""
@@ -252,8 +282,45 @@ def to_run(request: HttpRequest, run: JobRun) -> HttpResponse:
     return HttpResponseRedirect(reverse("admin:index"))
 
 
-def _enable(schedule: Schedule, *, by: AbstractBaseUser) -> None:
-    schedules.set_enabled(schedule, True, by=by)
+@dataclass(frozen=True, kw_only=True)
+class Switch:
+    """Resuming or enabling: how slots that passed are found, what is done, and how it is said."""
+
+    action: str
+    find: Finder
+    change: Callable[..., object]
+    question: str
+    nothing: str
+    button: str
+    done: str
+
+
+def _enable(schedule: Schedule, *, by: AbstractBaseUser, catch_up: str) -> None:
+    schedules.set_enabled(schedule, True, by=by, catch_up=catch_up)
+
+
+def _while_paused(schedule: Schedule, now: datetime) -> passed.Passed:
+    return passed.while_paused(schedule, now) if schedule.policy.is_paused(now) else passed.Passed()
+
+
+RESUME = Switch(
+    action="resume_selected",
+    find=_while_paused,
+    change=schedules.resume,
+    question="It fires from its next slot on. What about the slots that passed during the pause?",
+    nothing="No slot passed during the pause.",
+    button="Resume",
+    done="Resumed",
+)
+ENABLE = Switch(
+    action="enable_selected",
+    find=passed.while_off,
+    change=_enable,
+    question="It fires from its next slot on. What about the slots that passed while it was off?",
+    nothing="No slot passed while it was off.",
+    button="Enable",
+    done="Enabled",
+)
 
 
 def _disable(schedule: Schedule, *, by: AbstractBaseUser) -> None:

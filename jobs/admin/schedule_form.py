@@ -35,6 +35,7 @@ FIELD_OF_ERROR = {
     "when": "kind",
     "catch_up_window_seconds": "catch_up_window",
     "jitter_seconds": "jitter",
+    "deadline_seconds": "deadline",
 }
 CATCH_UP = SchedulePolicy.CatchUp
 
@@ -218,6 +219,28 @@ class ScheduleForm(PolicyForm, TimingForm):
         widget=widgets.UnfoldAdminTextInputWidget(),
     )
 
+    deadline = forms.CharField(
+        required=False,
+        help_text="How long after its slot a run must have ended, such as 45 minutes. It is told beforehand when "
+        "that will not be kept. Empty: no deadline.",
+        widget=widgets.UnfoldAdminTextInputWidget({"placeholder": "45 minutes", "autocomplete": "off"}),
+    )
+    keep_days = forms.IntegerField(
+        label="Keep its runs for days",
+        required=False,
+        min_value=1,
+        max_value=36_525,
+        help_text="After their end. Empty: as long as other runs.",
+        widget=forms.NumberInput({"class": " ".join(widgets.INPUT_CLASSES)}),
+    )
+    keep_runs = forms.IntegerField(
+        label="Keep so many of its runs",
+        required=False,
+        min_value=1,
+        max_value=1_000_000,
+        help_text="The latest ended ones. Empty: any number.",
+        widget=forms.NumberInput({"class": " ".join(widgets.INPUT_CLASSES)}),
+    )
     owner_group = owner_group_field()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -225,12 +248,12 @@ class ScheduleForm(PolicyForm, TimingForm):
         job: Any = self.fields["job"]
         job.choices = job_choices()
 
+    def clean_deadline(self) -> int | None:
+        text = self.cleaned_data["deadline"]
+        return int(_seconds(text)) if text else None
+
     def clean_catch_up_window(self) -> int:
-        try:
-            every = parse_interval(self.cleaned_data["catch_up_window"])
-        except InvalidTiming as error:
-            raise forms.ValidationError(_sentence(error.reason)) from error
-        seconds = timedelta(**{every.period: every.every}).total_seconds()
+        seconds = _seconds(self.cleaned_data["catch_up_window"])
         if not 10 <= seconds <= 366 * 86_400:
             raise forms.ValidationError("Use 10 seconds to 366 days.")
         return int(seconds)
@@ -251,6 +274,9 @@ class ScheduleForm(PolicyForm, TimingForm):
             catch_up=given["catch_up"],
             catch_up_window_seconds=given["catch_up_window"],
             policies=self.policies(),
+            deadline_seconds=given["deadline"],
+            keep_days=given["keep_days"],
+            keep_runs=given["keep_runs"],
         )
 
 
@@ -268,6 +294,11 @@ def initial_of(schedule: Schedule) -> dict[str, Any]:
         "catch_up": policy.catch_up,
         "catch_up_window": length_in_words(timedelta(seconds=policy.catch_up_window_seconds)),
         **initial_policies(policy),
+        "deadline": length_in_words(timedelta(seconds=policy.deadline_seconds))
+        if policy.deadline_seconds
+        else "",
+        "keep_days": policy.keep_days,
+        "keep_runs": policy.keep_runs,
         "owner_group": policy.owner_group_id,
         **_initial_timing(schedule),
     }
@@ -332,6 +363,15 @@ def parse_interval_or_none(text: str) -> Every | None:
         return parse_interval(text)
     except InvalidTiming:
         return None
+
+
+def _seconds(text: str) -> float:
+    """A typed length of time; raises ValidationError."""
+    try:
+        every = parse_interval(text)
+    except InvalidTiming as error:
+        raise forms.ValidationError(_sentence(error.reason)) from error
+    return timedelta(**{every.period: every.every}).total_seconds()
 
 
 def _sentence(reason: str) -> str:

@@ -2,25 +2,42 @@
 
 from datetime import timedelta
 
-from jobs.alerts import recovery
+from jobs.alerts import pauses, recovery
 from jobs.alerts.kinds import Kind, register
+from jobs.alerts.names import (
+    BROKER_DOWN,
+    CANARY_SILENT,
+    DATABASE_DOWN,
+    NO_WORKER,
+    NOTIFICATION_FAILING,
+    REPORTED,
+    RUN_FAILED,
+    RUN_LATE,
+    RUN_LOST,
+    RUN_TOO_LONG,
+    SCHEDULE_PAUSED,
+    SCHEDULER_SILENT,
+    SLOT_MISSED,
+)
 from jobs.models import Alert
 
-Severity = Alert.Severity
+__all__ = [
+    "BROKER_DOWN",
+    "CANARY_SILENT",
+    "DATABASE_DOWN",
+    "NOTIFICATION_FAILING",
+    "NO_WORKER",
+    "REPORTED",
+    "RUN_FAILED",
+    "RUN_LATE",
+    "RUN_LOST",
+    "RUN_TOO_LONG",
+    "SCHEDULER_SILENT",
+    "SCHEDULE_PAUSED",
+    "SLOT_MISSED",
+]
 
-RUN_FAILED = "jobs.run_failed"
-RUN_LOST = "jobs.run_lost"
-SLOT_MISSED = "jobs.slot_missed"
-RUN_LATE = "jobs.run_late"
-RUN_TOO_LONG = "jobs.run_too_long"
-NO_WORKER = "jobs.no_worker"
-CANARY_SILENT = "jobs.canary_silent"
-SCHEDULER_SILENT = "jobs.scheduler_silent"
-BROKER_DOWN = "jobs.broker_down"
-DATABASE_DOWN = "jobs.database_down"
-SCHEDULE_PAUSED = "jobs.schedule_paused"
-NOTIFICATION_FAILING = "jobs.notification_failing"
-REPORTED = "jobs.reported_trouble"
+Severity = Alert.Severity
 
 register(
     Kind(
@@ -137,6 +154,7 @@ register(
         severity=Severity.HIGH,
         help_text="A schedule failed so often in a row that it was paused, as its policy says.",
         runbook="Mend the cause, then resume the schedule: it asks what to do with the slots that passed.",
+        find_bad=pauses.look,
         find_good=recovery.when_resumed,
     ),
     Kind(

@@ -15,9 +15,9 @@ from django.db.models import Count
 
 from jobs import heartbeats, intake, outbox, retention
 from jobs.alerts import subjects
-from jobs.alerts.builtin import CANARY_SILENT
-from jobs.alerts.raising import raise_alert, report_good
-from jobs.models import JobRun, ProcessHeartbeat
+from jobs.alerts.names import CANARY_SILENT
+from jobs.alerts.raising import raise_alert, report_good, resolve
+from jobs.models import Alert, JobRun, ProcessHeartbeat
 
 JOB = "jobs.heartbeat"
 #: A canary that waits for longer than this beside a free process is silent.
@@ -51,7 +51,7 @@ def send_due(at: datetime) -> list[str]:
 
 
 def watch(at: datetime) -> None:
-    """Tell of silent canaries, and of queues that move again."""
+    """Tell of silent canaries, of queues that move again, and of queues that nobody serves any more."""
     canaries = JobRun.objects.filter(job=JOB).only("id", "queue", "status", "queued_at", "started_at")
     for run in canaries.order_by("queue", "pk"):
         if run.status == Status.QUEUED and run.queued_at <= at - SILENT_AFTER:
@@ -59,6 +59,9 @@ def watch(at: datetime) -> None:
                 _tell(run, at)
         elif run.started_at is not None:
             report_good(CANARY_SILENT, f"queue:{run.queue}", reason="Its canary was taken again.", at=at)
+    served = _served(at)
+    for alert in Alert.objects.live().filter(kind=CANARY_SILENT).exclude(subject_id__in=served):
+        resolve(CANARY_SILENT, alert.fingerprint, reason="No worker takes from it any more.", at=at)
 
 
 def _tell(run: JobRun, at: datetime) -> None:

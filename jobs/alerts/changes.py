@@ -1,6 +1,6 @@
 """What people do with alerts. Each is one conditional UPDATE: of two at the same moment, one wins.
 
-All but reading leave an `AlertEvent` and an audit row in the same transaction.
+All but reading leave an `AlertEvent` and an audit row in the same transaction. Who changes an alert has read it.
 """
 
 from collections.abc import Callable, Iterable
@@ -167,4 +167,6 @@ def _change(
             raise IllegalState(f"The alert is {alert.get_state_display().lower()}.")
         events.write(alert, what, at=timezone.now(), by=by, note=note)
         audit.record(by, alert, f"{what.label}. {note}".strip())
+        if by is not None:
+            read([alert_id], by=by)
     return alert

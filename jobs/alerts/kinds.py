@@ -12,6 +12,8 @@ _NAME = re.compile(r"[a-z][a-z0-9]*\.[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 #: Gives those of a kind's live alerts whose cause was seen well since they were last seen to be bad.
 FindGood = Callable[[list[Alert], datetime], Iterable[Alert]]
+#: Looks for what is bad at that moment and raises it. Asked at every look of the watch, so it must be cheap.
+FindBad = Callable[[datetime], None]
 
 
 class UnknownKind(NotFound):
@@ -42,6 +44,8 @@ class Kind:
     reopens_within: timedelta = timedelta(hours=1)
     #: It closes when it was not seen for so long; None: never because of that.
     quiet_after: timedelta | None = None
+    #: Asked at every look of the watch to raise what is bad; None: somebody else raises it.
+    find_bad: FindBad | None = None
     #: Asked at every look of the watch which alerts are over; None: whoever raises it, ends it.
     find_good: FindGood | None = None
     #: An outage of a part on which everything depends: others are folded into it.

@@ -7,7 +7,7 @@ from django.conf import settings
 
 from jobs import heartbeats
 from jobs.alerts import incidents, subjects
-from jobs.alerts.builtin import BROKER_DOWN, DATABASE_DOWN, SCHEDULER_SILENT
+from jobs.alerts.names import BROKER_DOWN, DATABASE_DOWN, SCHEDULER_SILENT
 from jobs.alerts.raising import raise_alert, report_good, resolve
 from jobs.models import Alert, AlertWatch, ProcessHeartbeat, SchedulePolicy
 

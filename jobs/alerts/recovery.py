@@ -4,7 +4,7 @@ Each rule asks one question of the database for all alerts at once.
 """
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
@@ -14,6 +14,8 @@ from jobs.models import Alert, SchedulePolicy
 
 #: How many of the latest runs of a job or schedule are looked at.
 LATEST = 500
+#: What is looked for every few seconds and was not seen for so long is over.
+UNSEEN = timedelta(seconds=15)
 
 # Runs are grouped by schedule: each group that failed must have succeeded since. Runs without a schedule are one
 # group, which recovers with any success of the job.
@@ -76,8 +78,8 @@ def after_later_slot(alerts: list[Alert], at: datetime) -> Iterable[Alert]:
 
 
 def when_unseen(alerts: list[Alert], at: datetime) -> Iterable[Alert]:
-    """What the watch would have seen at this look, and did not."""
-    return [alert for alert in alerts if alert.last_seen_at < at]
+    """What somebody would have seen again by now, as it is looked for every few seconds."""
+    return [alert for alert in alerts if alert.last_seen_at <= at - UNSEEN]
 
 
 def when_resumed(alerts: list[Alert], at: datetime) -> Iterable[Alert]:

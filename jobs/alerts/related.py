@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from jobs.alerts import incidents
-from jobs.alerts.builtin import RUN_FAILED
+from jobs.alerts.names import RUN_FAILED
 from jobs.models import Alert, AlertEvent, JobRun
 
 #: How much is shown.

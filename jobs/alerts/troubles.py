@@ -16,8 +16,8 @@ from django.db.models import Q
 from django.utils import timezone
 
 from jobs.alerts import canary, incidents, subjects
-from jobs.alerts.builtin import RUN_FAILED, RUN_LOST, SLOT_MISSED
 from jobs.alerts.incidents import Span
+from jobs.alerts.names import RUN_FAILED, RUN_LOST, SLOT_MISSED
 from jobs.alerts.raising import raise_alert
 from jobs.models import FailureDecision
 
@@ -30,7 +30,7 @@ _NOTE = """
 WITH noted AS (
     UPDATE jobs_jobrun SET is_noted = true
     WHERE id IN (SELECT id FROM jobs_jobrun WHERE status IN ('failed', 'missed') AND NOT is_noted
-                 ORDER BY id LIMIT %(batch)s)
+                 ORDER BY id LIMIT %(batch)s FOR UPDATE SKIP LOCKED)
     RETURNING id, job, status, reason, error_type, error_fingerprint, schedule_id, scheduled_for, owner_group_id,
         COALESCE(finished_at, clock_timestamp()) AS finished_at
 ), explained AS (

@@ -6,8 +6,8 @@ from django.db import connection
 
 from jobs import heartbeats, history
 from jobs.alerts import canary, subjects
-from jobs.alerts.builtin import NO_WORKER, RUN_LATE, RUN_TOO_LONG
 from jobs.alerts.incidents import Span
+from jobs.alerts.names import NO_WORKER, RUN_LATE, RUN_TOO_LONG
 from jobs.alerts.raising import raise_alert
 from jobs.history import Durations
 from jobs.models import JobRun, ProcessHeartbeat

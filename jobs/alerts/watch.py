@@ -7,15 +7,17 @@ transaction: it happened, or it did not.
 
 import logging
 from collections import defaultdict
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.conf import settings
-from django.db import Error, connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from kombu.exceptions import OperationalError as BrokerError
 
 from jobs import outbox
 from jobs.alerts import canary, changes, flapping, incidents, outages, troubles, waiting
-from jobs.alerts.kinds import Kind, find_kind
+from jobs.alerts.kinds import Kind, all_kinds, find_kind
 from jobs.alerts.raising import report_good, resolve, unfold
 from jobs.models import Alert, AlertWatch
 
@@ -54,6 +56,7 @@ def look_at(at: datetime, *, broker_error: str = "") -> None:
     waiting.watch_queues(at, spans)
     waiting.watch_running(at)
     canary.watch(at)
+    _find_bad(at)
     _find_good(at)
     _release(at)
     changes.wake(at)
@@ -106,17 +109,30 @@ def _find_good(at: datetime) -> None:
 
 
 def _found_good(kind: Kind, alerts: list[Alert], at: datetime) -> list[Alert]:
-    """What the kind's rule finds. A broken rule of an app must not blind the watch."""
-    if kind.find_good is None:
-        return []
+    found: list[Alert] = []
+    rule = kind.find_good
+    if rule is not None:
+        _ask(kind, lambda: found.extend(rule(alerts, at)))
+    return found
+
+
+def _find_bad(at: datetime) -> None:
+    """Ask each kind's rule to raise what is bad."""
+    for kind in all_kinds():
+        rule = kind.find_bad
+        if rule is not None:
+            _ask(kind, partial(rule, at))
+
+
+def _ask(kind: Kind, rule: Callable[[], object]) -> None:
+    """Ask one rule. A broken rule of an app must not blind the watch."""
     try:
         with transaction.atomic():
-            return list(kind.find_good(alerts, at))
-    except Error:
+            rule()
+    except (OperationalError, InterfaceError):
         raise
     except Exception:
-        logger.exception("The rule that ends alerts of the kind %s failed.", kind.name)
-        return []
+        logger.exception("A rule of the alerts of the kind %s failed.", kind.name)
 
 
 def _release(at: datetime) -> None:

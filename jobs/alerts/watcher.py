@@ -11,7 +11,7 @@ from typing import Any
 
 from celery import signals
 from django.conf import settings
-from django.db import Error, connection
+from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
 from jobs.alerts import outages, watch
@@ -47,7 +47,7 @@ class Watcher(threading.Thread):
                 outages.tell_of_database(self._database_down_since, timezone.now())
                 self._database_down_since = None
             watch.look()
-        except Error as error:
+        except (OperationalError, InterfaceError) as error:
             self._database_down_since = self._database_down_since or timezone.now()
             logger.warning("The watch waits for the database: %s", error)
             connection.close()

@@ -106,7 +106,7 @@ class RunSummarySerializer(serializers.ModelSerializer[JobRun]):
 
     @extend_schema_field(EtaSerializer(allow_null=True))
     def get_eta(self, run: JobRun) -> dict[str, Any] | None:
-        typical: Mapping[str, history.Durations] = self.context["typical"]
+        typical: Mapping[str, history.Durations | None] = self.context["typical"]
         left = history.eta(run, self.now, typical.get(run.job))
         return None if left is None else dict(EtaSerializer(left).data)
 
@@ -203,7 +203,7 @@ class RetryInputSerializer(StrictSerializer):
 def in_full(run_id: uuid.UUID) -> dict[str, Any]:
     """Everything about a run, read anew; raises RunNotFound."""
     run = ledger.get(run_id)
-    typical = history.durations_by_job([run.job]) if run.is_active else {}
+    typical = {run.job: history.typical(run)} if run.is_active else {}
     return dict(RunSerializer(run, context={"typical": typical}).data)
 
 
@@ -259,7 +259,7 @@ class RunViewSet(mixins.ListModelMixin, GenericViewSet[JobRun]):
         """How far a run is."""
         run, now = seen_run(request, id), timezone.now()
         elapsed = run.elapsed(now)
-        typical = history.durations(run.job) if run.status == JobRun.Status.RUNNING else None
+        typical = history.typical(run) if run.status == JobRun.Status.RUNNING else None
         run.duration_seconds = None if elapsed is None else elapsed.total_seconds()  # type: ignore[attr-defined]
         run.eta = history.eta(run, now, typical)  # type: ignore[attr-defined]
         return Response(RunProgressSerializer(run).data)

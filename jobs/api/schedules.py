@@ -77,6 +77,27 @@ class ScheduleInputSerializer(TimingSerializer, PolicyInputSerializer):
         choices=SchedulePolicy.CatchUp.choices, default=SchedulePolicy.CatchUp.LAST
     )
     catch_up_window_seconds = serializers.IntegerField(min_value=10, max_value=366 * 86_400, default=86_400)
+    deadline_seconds = serializers.IntegerField(
+        min_value=1,
+        max_value=366 * 86_400,
+        allow_null=True,
+        default=None,
+        help_text="A run must have ended so long after its slot; null: no deadline.",
+    )
+    keep_days = serializers.IntegerField(
+        min_value=1,
+        max_value=36_525,
+        allow_null=True,
+        default=None,
+        help_text="Its runs are forgotten so long after their end; null: like other runs.",
+    )
+    keep_runs = serializers.IntegerField(
+        min_value=1,
+        max_value=1_000_000,
+        allow_null=True,
+        default=None,
+        help_text="Only so many of its latest ended runs are kept; null: any number.",
+    )
     owner_group = serializers.CharField(
         required=False,
         allow_null=True,
@@ -130,6 +151,9 @@ class ScheduleSerializer(PolicySerializer):
     one_off = serializers.BooleanField()
     catch_up = serializers.ChoiceField(source="policy.catch_up", choices=SchedulePolicy.CatchUp.choices)
     catch_up_window_seconds = serializers.IntegerField(source="policy.catch_up_window_seconds")
+    deadline_seconds = serializers.IntegerField(source="policy.deadline_seconds", allow_null=True)
+    keep_days = serializers.IntegerField(source="policy.keep_days", allow_null=True)
+    keep_runs = serializers.IntegerField(source="policy.keep_runs", allow_null=True)
     next_slot_at = serializers.DateTimeField(
         source="policy.next_slot_at", allow_null=True, help_text="As planned by the scheduler's latest tick."
     )

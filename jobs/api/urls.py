@@ -2,6 +2,7 @@
 
 from django.urls import path, register_converter
 
+from jobs.api import notification_urls
 from jobs.api.alerts import AlertViewSet
 from jobs.api.definitions import JobViewSet
 from jobs.api.delays import DelayStatisticsView, RunDelaysView
@@ -184,4 +185,5 @@ urlpatterns = [
     path("queues/<name:name>/purge/", PurgeView.as_view(), name="queue-purge"),
     path("events/", EventsView.as_view(), name="event-list"),
     path("health/", HealthView.as_view(), name="health"),
+    *notification_urls.urlpatterns,
 ]

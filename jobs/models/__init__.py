@@ -4,9 +4,11 @@ from jobs.models.alert import Alert, AlertEvent, AlertRead, AlertWatch
 from jobs.models.attempt import RunAttempt
 from jobs.models.audit import AuditEvent
 from jobs.models.calendar import Calendar, CalendarDays, MaintenanceWindow
+from jobs.models.channel import REPORT, EscalationStep, NotificationChannel, NotificationRule
 from jobs.models.failure import FailureDecision
 from jobs.models.heartbeat import ProcessHeartbeat
 from jobs.models.limit import JobLimit
+from jobs.models.notification import Delivery, DeliveryAttempt, DigestEntry, Escalation, InboxMessage
 from jobs.models.run import JobRun, RunLog, first_run_id, new_run_id
 from jobs.models.schedule import Schedule, SchedulePolicy
 from jobs.models.summary import RunSummary
@@ -15,6 +17,7 @@ from jobs.models.version import ScheduleVersion
 from jobs.models.visibility import Visibility, visibility_of
 
 __all__ = [
+    "REPORT",
     "Alert",
     "AlertEvent",
     "AlertRead",
@@ -22,11 +25,19 @@ __all__ = [
     "AuditEvent",
     "Calendar",
     "CalendarDays",
+    "Delivery",
+    "DeliveryAttempt",
+    "DigestEntry",
+    "Escalation",
+    "EscalationStep",
     "FailureDecision",
+    "InboxMessage",
     "JobLimit",
     "JobRun",
     "MaintenanceWindow",
     "MetricTotal",
+    "NotificationChannel",
+    "NotificationRule",
     "ProcessHeartbeat",
     "RunAttempt",
     "RunLog",

@@ -238,7 +238,7 @@ def test_each_change_is_recorded_with_who_and_why(client, name, state, event):
     assert (found["events"][-1]["what"], found["events"][-1]["by"]) == (event, "root")
     assert found["events"][-1]["note"] == "on it"
     assert LogEntry.objects.get().object_id == str(alert.pk)
-    assert AlertEvent.objects.to_notify().last().what == event
+    assert list(AlertEvent.objects.to_notify().values_list("what", flat=True))[-1] == event
 
 
 def test_a_snoozed_alert_can_be_brought_back(client):

@@ -12,6 +12,10 @@ from tests.jobs_for_tests import tasks
 
 RUN, SCHEDULE = uuid.UUID(int=7), 2**31 - 1
 ARGUMENTS: dict[str | None, list[object]] = {
+    **{f"channel-{name}": [SCHEDULE] for name in ("detail", "test", "enable", "disable")},
+    "rule-detail": [SCHEDULE],
+    **{f"delivery-{name}": [RUN] for name in ("detail", "retry")},
+    **{f"inbox-{name}": [SCHEDULE] for name in ("read", "unread")},
     "job-detail": ["testing.add_numbers"],
     "job-trigger": ["testing.add_numbers"],
     "queue-purge": ["default"],
@@ -62,7 +66,7 @@ def call(client, name, method):
 
 
 def test_the_matrix_knows_every_operation():
-    assert len(OPERATIONS) == 77
+    assert len(OPERATIONS) == 102
 
 
 @everywhere

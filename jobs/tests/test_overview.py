@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -30,7 +31,7 @@ def client():
 def page_of(client, path: str = "") -> str:
     answer = client.get(f"/admin/{path}")
     assert answer.status_code == 200
-    return answer.content.decode()
+    return str(answer.content.decode())
 
 
 def figures(page: str) -> dict[str, str]:
@@ -49,7 +50,7 @@ def worker(seconds_ago: float = 0.0) -> None:
     )
 
 
-def ended(status: JobRun.Status, **values: str) -> JobRun:
+def ended(status: JobRun.Status, **values: Any) -> JobRun:
     run = tasks.add_numbers.enqueue(left=1)
     claim = ledger.claim(run.pk, worker="w", pid=1)
     assert claim is not None

@@ -80,7 +80,7 @@ class Command(PlainCommand):
             return INTERRUPTED
 
     def _wait(self, run: JobRun, timeout: float | None) -> int:
-        line = ProgressLine(_stream(self.stdout), history.durations(run.job))
+        line = ProgressLine(_stream(self.stdout), history.typical(run))
         try:
             for current in follow.watch(run.id, timeout=timeout):
                 run = current
@@ -98,7 +98,7 @@ class Command(PlainCommand):
     def _status(self, options: dict[str, Any]) -> int:
         run = ledger.get(run_id(options["id"]))
         now = timezone.now()
-        self.stdout.write(f"{run.job}: {describe(run, now, history.durations(run.job))}")
+        self.stdout.write(f"{run.job}: {describe(run, now, history.typical(run))}")
         for part in delays.of_run(run, now).parts:
             self.stdout.write(f"  {part.title:<20}  {display.duration(part.length):>11}  {part.sentence}")
         if run.is_active:

@@ -1,0 +1,55 @@
+"""A browser and a live process, one each for all tests of a module."""
+
+from collections.abc import Iterator
+
+import pytest
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import connections
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from conftest import database_address
+from tests.browser import CHROMIUM, CHROMIUM_ARGUMENTS
+from tests.live import free_port, live_process
+
+PASSWORD = "a long enough password"
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """Not longer than a module: Playwright keeps an event loop in this thread, beside which Django refuses to query.
+
+    Here it may, and the tests of other modules are as strict as ever.
+    """
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium, live_server) -> Iterator[Page]:
+    """A page of a signed-in superuser. Whatever the console calls an error fails the test: a refused script is one."""
+    User.objects.create_superuser("operator", "operator@example.org", PASSWORD)
+    complaints: list[str] = []
+    with chromium.new_context(base_url=live_server.url, viewport={"width": 1280, "height": 900}) as context:
+        page = context.new_page()
+        page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto("/admin/login/?next=/admin/")
+        page.fill("#id_username", "operator")
+        page.fill("#id_password", PASSWORD)
+        page.click("button[type=submit]")
+        yield page
+    connections.close_all()  # those that Django opened for this thread beside Playwright's event loop
+    assert complaints == []
+
+
+@pytest.fixture(scope="module")
+def live_port(django_db_setup, live_server) -> Iterator[int]:
+    """The port of a live process on this worker's test database; pages of `live_server` may read from it."""
+    port, site = free_port(), live_server.url.rpartition(":")[2]
+    environment = {"DATABASE_URL": database_address(), "BROKER_URL": str(settings.BROKER_URL), "PORT": site}
+    with live_process(port, **environment):
+        yield port

@@ -9,9 +9,9 @@ from jobs.api.definitions import JobViewSet
 from jobs.api.delays import DelayStatisticsView, RunDelaysView
 from jobs.api.events import EventsView
 from jobs.api.failures import FailureViewSet
-from jobs.api.predictions import PredictionsView, RunPredictionView
 from jobs.api.limits import LimitViewSet
 from jobs.api.maintenance import CalendarViewSet, MaintenanceWindowViewSet
+from jobs.api.predictions import PredictionsView, RunPredictionView
 from jobs.api.runs import RunViewSet
 from jobs.api.schedule_previews import SchedulePreviewViewSet
 from jobs.api.schedule_switches import ScheduleSwitchViewSet

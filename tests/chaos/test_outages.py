@@ -43,7 +43,9 @@ def test_workers_notice_that_no_scheduler_is_left_and_that_one_is_back(world: Wo
     open_alerts = Alert.objects.filter(kind="jobs.scheduler_silent", state="open")
     eventually(open_alerts.exists, "the silence is noticed", timeout=100, tell=lambda: tell(world))
     world.beat()
-    eventually(lambda: not open_alerts.exists(), "the return is noticed", timeout=60, tell=lambda: tell(world))
+    eventually(
+        lambda: not open_alerts.exists(), "the return is noticed", timeout=60, tell=lambda: tell(world)
+    )
     assert told() == ["jobs.scheduler_silent opened", "jobs.scheduler_silent resolved"]
 
 

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from celery import current_app
@@ -60,7 +61,7 @@ def forget_new_kinds(monkeypatch):
 @pytest.mark.django_db
 def test_the_page_on_alerts_works_as_written(forget_new_kinds):
     (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/alerts.md").read_text(), re.DOTALL)
-    namespace = {}
+    namespace: dict[str, Any] = {}
     exec(compile(block, "alerts.md", "exec"), namespace)
     for is_good, state in ((False, "pending"), (False, "pending"), (False, "open"), (True, "resolved")):
         namespace["polled"](7, "Echo", is_good=is_good)

@@ -1,6 +1,7 @@
 """Slots of a span that has passed run after all, or once more: each once."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -38,7 +39,7 @@ def statuses(task: Schedule) -> list[str]:
     )
 
 
-def the_hour(task: Schedule, which: str = Which.NEVER_RAN) -> dict[str, object]:
+def the_hour(task: Schedule, which: str = Which.NEVER_RAN) -> dict[str, Any]:
     return {"start": NOW - 60 * MINUTE, "end": NOW, "which": which, "now": NOW}
 
 

@@ -38,6 +38,7 @@ check: $(VENV)/.dev  ## Django's system checks and missing migrations
 	@$(PY) -m config.check
 docs: $(VENV)/.dev  ## write the generated pages of docs/
 	@$(PY) -m config.document
+	@DJANGO_SETTINGS_MODULE=config.settings.dev $(PY) -m config.permissions_page
 	@$(PY) manage.py spectacular --fail-on-warn --validate --file docs/openapi.yaml
 fuzz: $(VENV)/.dev  ## hold the API against its document for a few minutes
 	@API_EXAMPLES=150 $(PY) -m pytest -q tests/test_openapi.py --timeout 900 $(ARGS)

@@ -10,7 +10,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
-from jobs import inspection, schedules, stock, sync
+from jobs import backfill, inspection, schedules, stock, sync
 from jobs.management import simulation
 from jobs.management.base import FAILED, WRONG_USE, PlainCommand
 from jobs.models import Schedule
@@ -39,7 +39,7 @@ class Command(PlainCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         verbs = parser.add_subparsers(
-            dest="verb", required=True, metavar="list|preview|simulate|sync|drift|import"
+            dest="verb", required=True, metavar="list|preview|backfill|simulate|sync|drift|import"
         )
         verbs.add_parser("list", help="every schedule with its timing, next slot and state")
         shown = verbs.add_parser("preview", help="the next slots of a schedule, or of a timing to try")
@@ -58,6 +58,21 @@ class Command(PlainCommand):
         verbs.add_parser(
             "drift", help="where code and database differ, and schedules that cannot run; exit code 1 if any"
         )
+        filled = verbs.add_parser("backfill", help="run slots of a span that has passed, after all or again")
+        filled.add_argument("name", help="the schedule's name")
+        filled.add_argument(
+            "--from", dest="start", type=simulation.moment, required=True, metavar="MOMENT", help="in UTC"
+        )
+        filled.add_argument(
+            "--to", dest="end", type=simulation.moment, metavar="MOMENT", help="before when; now if not given"
+        )
+        filled.add_argument(
+            "--which",
+            choices=backfill.Which.values,
+            default=backfill.Which.NEVER_RAN.value,
+            help="which slots: those that never ran (if not given), also those that failed, or all",
+        )
+        filled.add_argument("--dry-run", action="store_true", help="only tell what would run")
         imported = verbs.add_parser(
             "import",
             help="report what behaves otherwise for rows made for stock beat; rewrite what can be kept",
@@ -119,6 +134,27 @@ class Command(PlainCommand):
         if not found and not broken:
             self.stdout.write("Code and database agree.")
         return FAILED if found or broken else 0
+
+    def _backfill(self, options: dict[str, Any]) -> int:
+        now = timezone.now()
+        schedule = Schedule.objects.filter(name=options["name"]).first()
+        if schedule is None:
+            raise CommandError(f"There is no schedule named {options['name'][:80]!r}.", returncode=WRONG_USE)
+        span = {
+            "start": options["start"],
+            "end": options["end"] or now,
+            "which": options["which"],
+            "now": now,
+        }
+        plan = backfill.plan(schedule, **span)
+        for status, count in sorted(plan.found.items()):
+            self.stdout.write(f"{count:>7,}  {status}")
+        if options["dry_run"]:
+            self.stdout.write(f"{plan.count:,} would run.")
+        else:
+            made = backfill.carry_out(schedule, **span, by=None)
+            self.stdout.write(f"{len(made):,} runs made.")
+        return 0
 
     def _import(self, options: dict[str, Any]) -> int:
         reports = stock.report(stock.stock_schedules(), timezone.now())

@@ -170,7 +170,7 @@ class FailureViewSet(ViewSet):
     @extend_schema(
         operation_id="failures_list",
         parameters=[CausesQuerySerializer],
-        responses=forced_singular_serializer(CausePageSerializer),
+        responses=forced_singular_serializer(CausePageSerializer),  # type: ignore[no-untyped-call]  # untyped there
     )
     def list(self, request: Request) -> Response:
         """Causes of failures, the latest first."""

@@ -4,17 +4,22 @@ from django.urls import path, register_converter
 
 from jobs.api import notification_urls
 from jobs.api.alerts import AlertViewSet
+from jobs.api.backfills import BackfillViewSet
 from jobs.api.definitions import JobViewSet
 from jobs.api.delays import DelayStatisticsView, RunDelaysView
 from jobs.api.events import EventsView
 from jobs.api.failures import FailureViewSet
 from jobs.api.predictions import PredictionsView, RunPredictionView
+from jobs.api.limits import LimitViewSet
+from jobs.api.maintenance import CalendarViewSet, MaintenanceWindowViewSet
 from jobs.api.runs import RunViewSet
 from jobs.api.schedule_previews import SchedulePreviewViewSet
 from jobs.api.schedule_switches import ScheduleSwitchViewSet
+from jobs.api.schedule_versions import ScheduleVersionViewSet
 from jobs.api.schedules import ScheduleViewSet
 from jobs.api.statistics import StatisticsView
 from jobs.api.system import HealthView, PurgeView, QueuesView, WorkersView
+from jobs.api.timeline import TimelineViewSet
 from jobs.api.workers import WorkerViewSet
 
 
@@ -64,6 +69,28 @@ urlpatterns = [
     path("jobs/", JobViewSet.as_view({"get": "list"}), name="job-list"),
     path("jobs/<name:name>/", JobViewSet.as_view({"get": "retrieve"}), name="job-detail"),
     path("jobs/<name:name>/trigger/", JobViewSet.as_view({"post": "trigger"}), name="job-trigger"),
+    path("limits/", LimitViewSet.as_view({"get": "list"}), name="limit-list"),
+    path(
+        "limits/<name:name>/",
+        LimitViewSet.as_view({"get": "retrieve", "put": "update", "delete": "destroy"}),
+        name="limit-detail",
+    ),
+    path(
+        "maintenance-windows/",
+        MaintenanceWindowViewSet.as_view({"get": "list", "post": "create"}),
+        name="maintenance-window-list",
+    ),
+    path(
+        "maintenance-windows/<int:pk>/",
+        MaintenanceWindowViewSet.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
+        name="maintenance-window-detail",
+    ),
+    path("calendars/", CalendarViewSet.as_view({"get": "list", "post": "create"}), name="calendar-list"),
+    path(
+        "calendars/<int:pk>/",
+        CalendarViewSet.as_view({"get": "retrieve", "put": "update", "delete": "destroy"}),
+        name="calendar-detail",
+    ),
     path("runs/", RunViewSet.as_view({"get": "list"}), name="run-list"),
     path("runs/active/", RunViewSet.as_view({"get": "active"}), name="run-active"),
     path("runs/stats/", StatisticsView.as_view(), name="run-stats"),
@@ -91,6 +118,7 @@ urlpatterns = [
         for action in ("retry", "mute", "archive", "reopen")
     ),
     path("schedules/", ScheduleViewSet.as_view({"get": "list", "post": "create"}), name="schedule-list"),
+    path("schedules/timeline/", TimelineViewSet.as_view({"get": "timeline"}), name="schedule-timeline"),
     path(
         "schedules/preview/",
         SchedulePreviewViewSet.as_view({"post": "preview_unsaved"}),
@@ -138,7 +166,27 @@ urlpatterns = [
         name="schedule-preview",
     ),
     path(
+        "schedules/<int:pk>/versions/",
+        ScheduleVersionViewSet.as_view({"get": "versions"}),
+        name="schedule-versions",
+    ),
+    path(
+        "schedules/<int:pk>/versions/<int:number>/",
+        ScheduleVersionViewSet.as_view({"get": "version"}),
+        name="schedule-version",
+    ),
+    path(
+        "schedules/<int:pk>/versions/<int:number>/restore/",
+        ScheduleVersionViewSet.as_view({"post": "restore"}),
+        name="schedule-restore",
+    ),
+    path(
         "schedules/<int:pk>/passed/", ScheduleSwitchViewSet.as_view({"get": "passed"}), name="schedule-passed"
+    ),
+    path(
+        "schedules/<int:pk>/backfill/",
+        BackfillViewSet.as_view({"post": "backfill"}),
+        name="schedule-backfill",
     ),
     path(
         "schedules/<int:pk>/enable/",

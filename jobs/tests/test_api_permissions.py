@@ -19,6 +19,9 @@ ARGUMENTS: dict[str | None, list[object]] = {
     "job-detail": ["testing.add_numbers"],
     "job-trigger": ["testing.add_numbers"],
     "queue-purge": ["default"],
+    "limit-detail": ["testing.add_numbers"],
+    "maintenance-window-detail": [SCHEDULE],
+    "calendar-detail": [SCHEDULE],
     **{
         f"worker-{name}": ["nobody@here"]
         for name in ("detail", *(a.replace("/", "-") for a in WORKER_CONTROLS))
@@ -34,8 +37,20 @@ ARGUMENTS: dict[str | None, list[object]] = {
     **{f"failure-{name}": ["aaaa"] for name in ("detail", "retry", "mute", "archive", "reopen")},
     **{
         f"schedule-{name}": [SCHEDULE]
-        for name in ("detail", "pause", "resume", "run-now", "preview", "passed", "enable", "disable")
+        for name in (
+            "detail",
+            "pause",
+            "resume",
+            "run-now",
+            "preview",
+            "passed",
+            "backfill",
+            "enable",
+            "disable",
+            "versions",
+        )
     },
+    **{f"schedule-{name}": [SCHEDULE, 1] for name in ("version", "restore")},
 }
 
 
@@ -66,7 +81,9 @@ def call(client, name, method):
 
 
 def test_the_matrix_knows_every_operation():
+    assert len(OPERATIONS) == 93
     assert len(OPERATIONS) == 90
+    assert len(OPERATIONS) == 102
 
 
 @everywhere

@@ -142,12 +142,12 @@ def _sample() -> dict[str, Any]:
     tasks.fail_for_good.enqueue()
     tasks.fail_for_good.enqueue(as_bug=True)
     tasks.handle_units.enqueue(good=3, bad=1)
-    _wait_until(lambda: not JobRun.objects.active().exclude(status="retrying").exists(), 60)
+    _wait_until(lambda: not JobRun.objects.active().exclude(status="retrying").exists(), 120)
     broken = JobRun.objects.filter(status="failed").exclude(traceback="").first()
     partial = JobRun.objects.filter(job="testing.handle_units", status="partial").first()
     _past_week()
     long = tasks.count_slowly.enqueue(until=2400, pause=0.25)
-    _wait_until(lambda: JobRun.objects.filter(pk=long.pk, progress__gt=0.5).exists(), 40)
+    _wait_until(lambda: JobRun.objects.filter(pk=long.pk, progress__gt=0.5).exists(), 120)
     retried = JobRun.objects.filter(attempts__isnull=False).first()
     _deadlines(by)
     runs = {"run": long, "failed": broken, "partial": partial, "retried": retried}
@@ -201,7 +201,7 @@ def _alerts(by: Any) -> dict[str, Any]:
     from jobs.models import Alert
 
     now = timezone.now()
-    _wait_until(lambda: Alert.objects.filter(kind="jobs.run_failed").count() >= 2, 40)
+    _wait_until(lambda: Alert.objects.filter(kind="jobs.run_failed").count() >= 2, 120)
     disk = Subject(type="host", id="db1", text="db1.example.org")
     full = raise_alert("jobs.reported_trouble", subject=disk, title="Disk nearly full", severity="high")
     changes.acknowledge(full.pk, by=by, note="A larger disk is on its way.")
@@ -264,7 +264,7 @@ def _past_week() -> None:
         )
     JobRun.objects.bulk_create(rows)
     RunSummary.objects.all().delete()  # the scheduler has counted these days already
-    _wait_until(lambda: not summaries.keep() and RunSummary.objects.filter(is_total=True).count() > 1000, 60)
+    _wait_until(lambda: not summaries.keep() and RunSummary.objects.filter(is_total=True).count() > 1000, 180)
 
 
 def _paths(sample: dict[str, Any]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from django.db.models import Model
 from django.utils import timezone
 from psycopg.types.json import Jsonb
 
-from jobs import audit
+from jobs import audit, tracing
 from jobs.models import AuditEvent, JobRun
 
 
@@ -135,6 +135,7 @@ def insert(new: NewRun) -> tuple[JobRun, bool]:
         published_at=now,
         first_published_at=now,
         publish_count=1,
+        traceparent=tracing.traceparent(),
     )
     if new.id is not None:
         run.id = new.id

@@ -155,18 +155,27 @@ class Group:
     """How many slots of the day there are to walk over, at most."""
 
 
-_latest: tuple[tuple[object, ...], Load] | None = None
+#: The latest count of each first minute that was asked for; a few of them.
+_counted: dict[datetime, tuple[tuple[object, ...], Load]] = {}
 
 
 def load_of_coming_day(now: datetime) -> Load:
-    """The runs of the 24 hours from now on. Remembered for `FRESH_FOR`, unless a schedule is edited meanwhile."""
-    global _latest  # a cache of this process: two threads at once count twice, and no harm is done
+    """The runs of the 24 hours from now on; up to `FRESH_FOR` old, unless a schedule was edited meanwhile."""
+    rounded = now - (now - datetime.min.replace(tzinfo=UTC)) % FRESH_FOR
+    return load_of_day(rounded, now)
+
+
+def load_of_day(start: datetime, now: datetime) -> Load:
+    """The runs of the 24 hours from a moment on, as schedules are now. Remembered until a schedule is edited."""
+    start = start.astimezone(UTC).replace(second=0, microsecond=0)
     fingerprint = _fingerprint()
-    if _latest and _latest[0] == fingerprint and timedelta(0) <= now - _latest[1].start < FRESH_FOR:
-        return _latest[1]
-    start = now.astimezone(UTC).replace(second=0, microsecond=0)
+    known = _counted.get(start)
+    if known is not None and known[0] == fingerprint:
+        return known[1]
     load = count(list(_groups(now)), start)
-    _latest = (fingerprint, load)
+    while len(_counted) >= 8:
+        _counted.pop(next(iter(_counted)), None)
+    _counted[start] = (fingerprint, load)
     return load
 
 

@@ -154,10 +154,17 @@ def _latest(timing: Timing, until: datetime) -> datetime:
 
 
 def make_up(
-    schedule: PeriodicTask, chosen: list[datetime], now: datetime, *, by: AbstractBaseUser | None, why: str
+    schedule: PeriodicTask,
+    chosen: list[datetime],
+    now: datetime,
+    *,
+    by: AbstractBaseUser | None,
+    why: str,
+    instead_of: models.QuerySet[JobRun] | None = None,
 ) -> list[uuid.UUID]:
     """Make runs of slots that passed, each once; returns their ids. `why` ends the sentence "It runs because …".
 
+    A slot that has its row already runs when that is one of `instead_of`: of those skipped by a pause, if not given.
     To be called in the transaction that ends the pause or switches the schedule on. Raises InvalidSchedule when the
     schedule's values cannot be stored.
     """
@@ -166,7 +173,7 @@ def make_up(
     task = PeriodicTask.objects.select_related("policy", *RELATED).get(pk=schedule.pk)
     before = {
         at: (pk, reason)
-        for at, pk, reason in skipped_by_pause()
+        for at, pk, reason in (skipped_by_pause() if instead_of is None else instead_of)
         .filter(schedule_id=task.pk, scheduled_for__in=chosen)
         .values_list("scheduled_for", "pk", "reason")
         if at is not None

@@ -25,6 +25,7 @@ ROLES = {
         "cancel_run",
         "run_schedule",
         "pause_schedule",
+        "add_alert",
         "acknowledge_alert",
         "snooze_alert",
         "resolve_alert",
@@ -97,6 +98,7 @@ SCOPES = {
         "dismiss_alert",
         "cleanup_alerts",
     ),
+    "alerts:report": ("add_alert",),
     "notifications:read": (
         "view_inboxmessage",
         "view_notificationchannel",

@@ -32,6 +32,7 @@ class SlotScheduler(Scheduler):
             ProcessHeartbeat.Kind.BEAT, f"beat@{socket.gethostname()}:{os.getpid()}"
         )
         self._next_care = 0.0
+        self._is_at_work = False
         self._next_housekeeping = 0.0
         # Silence may be the database's fault. After a start or an outage workers get one lease to speak up.
         self._recover_from = time.monotonic() + settings.JOBS_LEASE_SECONDS
@@ -52,12 +53,18 @@ class SlotScheduler(Scheduler):
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
         """Do what is due and return the seconds to sleep: until just after the next whole tick."""
+        self._is_at_work = True
         try:
             self.work()
         except Error as error:
             logger.error("The database does not answer; nothing is lost, trying again: %s", error)
             connection.close()
             self._recover_from = time.monotonic() + settings.JOBS_LEASE_SECONDS
+        except SystemExit:
+            connection.close()  # the signal may have come in the middle of a query
+            raise
+        finally:
+            self._is_at_work = False
         period = settings.JOBS_TICK_SECONDS
         return period - time.time() % period + 0.002
 
@@ -107,7 +114,13 @@ class SlotScheduler(Scheduler):
         return False
 
     def close(self) -> None:
-        """Say goodbye, so that health does not wait for the heartbeat to age."""
+        """Say goodbye, so that health does not wait for the heartbeat to age.
+
+        Celery calls it from its signal handler, where a query in the middle of another one would never end, and
+        once more when the loop has ended.
+        """
+        if self._is_at_work:
+            return
         try:
             self._beat.stop()
         except Error as error:

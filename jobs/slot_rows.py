@@ -78,7 +78,7 @@ def _messages(
     ]
 
 
-# A skipped slot that somebody wants to run after all keeps its row.
+# A slot that never ran and that somebody wants to run after all keeps its row.
 _MAKE_UP = _INSERT.replace(
     "DO NOTHING",
     """DO UPDATE
@@ -89,7 +89,7 @@ SET status = excluded.status, reason = excluded.reason, queue = excluded.queue, 
     expires_at = excluded.expires_at, finished_at = excluded.finished_at, waiting_for = excluded.waiting_for,
     waiting_since = excluded.waiting_since, limit_key = excluded.limit_key,
     schedule_version = excluded.schedule_version
-WHERE jobs_jobrun.id = ANY(%(skipped)s) AND jobs_jobrun.status = 'skipped'""",
+WHERE jobs_jobrun.id = ANY(%(skipped)s) AND jobs_jobrun.status IN ('skipped', 'missed')""",
 ).replace("RETURNING id, status", "RETURNING jobs_jobrun.id, jobs_jobrun.status")
 
 

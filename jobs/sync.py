@@ -4,11 +4,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from django.contrib.auth.models import AbstractBaseUser
 from django.db import connection, transaction
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
-from jobs import limits, versions
+from jobs import audit, limits, versions
 from jobs.definitions import AnyJob, Cron, Every, all_jobs, find_job
+from jobs.errors import IllegalState
 from jobs.models import SchedulePolicy
 from jobs.timing import parse_cron
 
@@ -23,6 +25,10 @@ class Drift:
     kind: str
     in_code: str
     in_database: str
+    #: None for what is no schedule, such as a limit.
+    schedule_id: int | None = None
+    #: An operator has seen this difference and keeps it; a new declaration makes it drift again.
+    is_kept: bool = False
 
 
 def sync_schedules() -> list[str]:
@@ -52,18 +58,57 @@ def sync_schedules() -> list[str]:
 
 
 def drift() -> list[Drift]:
-    """Where code and database differ: edited timings, and schedules whose job is gone."""
+    """Where code and database differ: edited timings, and schedules whose job is gone; not what is kept on purpose."""
+    return [one for one in differences() if not one.is_kept]
+
+
+def differences() -> list[Drift]:
+    """Every difference between code and database, kept on purpose or not."""
     found = []
-    for policy in _policies():
+    for policy in _policies().filter(origin=SchedulePolicy.Origin.CODE):
         task = policy.task
         job = find_job(task.name)
-        if policy.origin == SchedulePolicy.Origin.CODE and (job is None or job.schedule is None):
-            found.append(Drift(task.name, "not declared any more", "", _text(_in_database(policy))))
-        elif policy.origin == SchedulePolicy.Origin.CODE and job is not None and job.schedule is not None:
-            declared, actual = _declared(job), _in_database(policy)
-            if declared != actual:
-                found.append(Drift(task.name, "edited", _text(declared), _text(actual)))
+        actual = _in_database(policy)
+        if job is None or job.schedule is None:
+            found.append(Drift(task.name, "not declared any more", "", _text(actual), task.pk))
+            continue
+        declared = _declared(job)
+        if declared != actual:
+            is_kept = policy.declined == declared
+            found.append(Drift(task.name, "edited", _text(declared), _text(actual), task.pk, is_kept))
     return found + [Drift(*difference) for difference in limits.drift()]
+
+
+def take_declared(schedule: PeriodicTask, *, by: AbstractBaseUser | None) -> None:
+    """Give a schedule back to its job: its timing is as declared, and follows the declaration again.
+
+    Raises IllegalState when no job declares it.
+    """
+    with transaction.atomic():
+        policy, job = _declared_schedule(schedule)
+        assert job.schedule is not None  # noqa: S101 - by _declared_schedule
+        _apply(policy, job, job.schedule, by=by, note="Took what its job declares.")
+        SchedulePolicy.objects.filter(pk=policy.pk).update(declined=None)
+        audit.record(by, policy.task, f"Took the timing that its job declares: {_text(_declared(job))}.")
+
+
+def keep_edited(schedule: PeriodicTask, *, by: AbstractBaseUser | None) -> None:
+    """Keep a schedule's own timing on purpose: no drift, until its job declares something new.
+
+    Raises IllegalState when no job declares it.
+    """
+    with transaction.atomic():
+        policy, job = _declared_schedule(schedule)
+        SchedulePolicy.objects.filter(pk=policy.pk).update(declined=_declared(job))
+        audit.record(by, policy.task, f"Kept its own timing: {_text(_in_database(policy))}.")
+
+
+def _declared_schedule(schedule: PeriodicTask) -> tuple[SchedulePolicy, AnyJob]:
+    policy: SchedulePolicy = _policies().select_for_update(of=("self",)).get(pk=schedule.pk)
+    job = find_job(policy.task.name)
+    if policy.origin != SchedulePolicy.Origin.CODE or job is None or job.schedule is None:
+        raise IllegalState("No job declares this schedule.")
+    return policy, job
 
 
 def _is_untouched(policy: SchedulePolicy) -> bool:
@@ -89,13 +134,21 @@ def _create(job: AnyJob, schedule: Cron | Every) -> None:
     versions.record(task, by=None, note="Declared by its job.")
 
 
-def _apply(policy: SchedulePolicy, job: AnyJob, schedule: Cron | Every) -> None:
+def _apply(
+    policy: SchedulePolicy,
+    job: AnyJob,
+    schedule: Cron | Every,
+    *,
+    by: AbstractBaseUser | None = None,
+    note: str = "Follows what its job declares now.",
+) -> None:
     task = policy.task
-    for name, value in {"crontab": None, "interval": None, **_timing(schedule)}.items():
+    nothing = {"crontab": None, "interval": None, "solar": None, "clocked": None}
+    for name, value in {**nothing, **_timing(schedule)}.items():
         setattr(task, name, value)
     task.save()
     SchedulePolicy.objects.filter(task=task).update(declared=_declared(job), overlap=job.overlap)
-    versions.record(task, by=None, note="Follows what its job declares now.")
+    versions.record(task, by=by, note=note)
 
 
 def _timing(schedule: Cron | Every) -> dict[str, Any]:

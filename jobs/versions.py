@@ -1,5 +1,6 @@
 """Versions of schedules: who changed what and when, and the way back. Rows are written by the database."""
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,7 +8,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import connection
 from django_celery_beat.models import PeriodicTask
 
-from jobs.errors import NotFound
+from jobs.errors import InvalidSchedule, NotFound
 from jobs.models import ScheduleVersion
 
 
@@ -55,6 +56,23 @@ def differences(before: ScheduleVersion, after: ScheduleVersion) -> list[Differe
         for name in {**old, **new}
         if old.get(name, "") != new.get(name, "")
     ]
+
+
+def parameters_of(snapshot: dict[str, Any]) -> dict[str, Any]:
+    """The parameters of a version; raises InvalidSchedule when they are no JSON object."""
+    try:
+        parameters = json.loads(snapshot["kwargs"] or "{}")
+    except ValueError:
+        parameters = None
+    if not isinstance(parameters, dict):
+        raise InvalidSchedule({"parameters": ["What is stored is not a JSON object."]})
+    return parameters
+
+
+def before(version: ScheduleVersion) -> ScheduleVersion | None:
+    """The version that it replaced; None for the first."""
+    earlier = ScheduleVersion.objects.filter(schedule_id=version.schedule_id, number__lt=version.number)
+    return earlier.order_by("-number").first()
 
 
 _NAMES = {"task": "job", "kwargs": "parameters", "expires": "not after", "start_time": "not before"}

@@ -85,8 +85,7 @@ class InboxAdmin(ReadOnlyAdmin[InboxMessage]):
     def title_and_text(self, message: InboxMessage) -> SafeString:
         first = next((line for line in message.text.splitlines() if line.strip()), "")
         return format_html(
-            '<span class="jobs-two-lines {}"><strong>{}{}</strong><small>{}</small></span>',
-            "" if message.read_at else "jobs-unread",
+            '<span class="jobs-two-lines"><strong>{}{}</strong><small>{}</small></span>',
             "" if message.read_at else "● ",
             message.title,
             first[:140],

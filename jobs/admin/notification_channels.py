@@ -88,6 +88,9 @@ class SettingsForm(ParameterForm):
         secrets: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(_Kept(kind, secrets or {}), data=data, initial=initial)
+        for name, described in kind.parameters.model_json_schema()["properties"].items():
+            if described.get("format") == "uri":  # however long it may be, it is one line
+                self.fields[name].widget = widgets.UnfoldAdminTextInputWidget(attrs={"inputmode": "url"})
         for name in kind.parameters.secret_names():
             field = self.fields[name]
             field.widget = widgets.UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"})
@@ -308,7 +311,7 @@ def state_badge(channel: NotificationChannel) -> SafeString:
     """The channel's state: never colour alone."""
     if not channel.is_enabled:
         if channel.disabled_reason:
-            return display.badge("Disabled: it was refused", "error", "bad")
+            return display.badge("Disabled: it failed", "error", "bad")
         return display.badge("Disabled", "toggle_off", "calm")
     if channel.failures_in_a_row:
         return display.badge(f"Failing ({channel.failures_in_a_row})", "warning", "warn")

@@ -24,12 +24,15 @@ from django_celery_beat.models import (
 from jobs import display, schedules
 from jobs.admin import navigation
 from jobs.admin.base import ModelAdmin, user_of
+from jobs.admin.drift import ScheduleDrift
 from jobs.admin.schedule_actions import ScheduleActions
 from jobs.admin.schedule_filters import JobFilter, KindFilter, OriginFilter, StateFilter
 from jobs.admin.schedule_form import stored_timing
 from jobs.admin.schedule_page import SchedulePage, parameters_view
 from jobs.admin.schedule_preview import preview_view
 from jobs.admin.schedule_state import next_slot_of, state_badge
+from jobs.admin.timeline import schedule_timeline_view, timeline_view
+from jobs.admin.versions import ScheduleVersions
 from jobs.definitions import find_job
 from jobs.errors import IllegalState
 from jobs.models import JobRun, Schedule
@@ -46,12 +49,20 @@ navigation.add(
         url_name="admin:jobs_schedule_changelist",
         permissions=("jobs.view_schedule", "jobs.change_schedule"),
         order=10,
-    )
+    ),
+    navigation.Entry(
+        group="Jobs",
+        title="Timeline",
+        icon="view_timeline",
+        url_name="admin:jobs_schedule_timeline",
+        permissions=("jobs.view_schedule",),
+        order=12,
+    ),
 )
 
 
 @admin.register(Schedule)
-class ScheduleAdmin(ScheduleActions, ModelAdmin[Schedule]):
+class ScheduleAdmin(ScheduleActions, ScheduleVersions, ScheduleDrift, ModelAdmin[Schedule]):
     list_display = ("title", "timing", "next_slot", "state", "last_run")
     list_select_related = (*RELATED, "policy", "policy__owner_group")
     list_filter = (StateFilter, JobFilter, KindFilter, OriginFilter)
@@ -122,8 +133,14 @@ class ScheduleAdmin(ScheduleActions, ModelAdmin[Schedule]):
         view = self.admin_site.admin_view
         mine = [
             path("preview/", view(self.preview), name="jobs_schedule_preview"),
+            path("timeline/", view(self.timeline), name="jobs_schedule_timeline"),
+            path(
+                "<path:object_id>/timeline/", view(self.timeline_of_one), name="jobs_schedule_timeline_of_one"
+            ),
             path("parameters/", view(self.parameters), name="jobs_schedule_parameters"),
             *self.action_urls(),
+            *self.version_urls(),
+            *self.drift_urls(),
         ]
         return mine + super().get_urls()
 
@@ -142,6 +159,20 @@ class ScheduleAdmin(ScheduleActions, ModelAdmin[Schedule]):
         schedule_id = request.GET.get("schedule", "")
         schedule = self.get_schedule(request, schedule_id) if schedule_id else None
         return preview_view(request, schedule)
+
+    def timeline(self, request: HttpRequest) -> HttpResponse:
+        return timeline_view(request, self._context(request), self._rows(request))
+
+    def timeline_of_one(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        schedule = self.get_schedule(request, object_id)
+        return schedule_timeline_view(request, self._context(request), schedule)
+
+    def _context(self, request: HttpRequest) -> dict[str, Any]:
+        return {**self.admin_site.each_context(request), "opts": self.opts}
+
+    def _rows(self, request: HttpRequest) -> QuerySet[Schedule]:
+        rows: QuerySet[Schedule] = Schedule.objects.visible_to(request.user)
+        return rows.select_related(*self.list_select_related)
 
     def parameters(self, request: HttpRequest) -> HttpResponse:
         self._require_editor(request)

@@ -423,16 +423,29 @@ class RuleViewSet(mixins.ListModelMixin, GenericViewSet[NotificationRule]):
 
 
 def _save_rule(rule: NotificationRule, body: dict[str, Any], request: Request) -> None:
-    steps = body.pop("steps", None)
+    steps = _complete_steps(body.pop("steps", None))
     chosen = body.pop("channels", None)
     for name, value in body.items():
         setattr(rule, name, value)
     configuration.save_rule(
         rule,
         channels=chosen,
-        steps=None if steps is None else [Step(**step) for step in steps],
+        steps=steps,
         by=person(request),
     )
+
+
+def _complete_steps(steps: list[dict[str, Any]] | None) -> list[Step] | None:
+    """Steps are replaced together: also where only a part of a rule is changed, each has to be complete."""
+    missing = {
+        f"steps.{number}.{name}": ["This field is required."]
+        for number, step in enumerate(steps or [])
+        for name in ("after_minutes", "channels")
+        if name not in step
+    }
+    if missing:
+        raise serializers.ValidationError(missing)
+    return None if steps is None else [Step(**step) for step in steps]
 
 
 def _occasion(asked: dict[str, Any], request: Request) -> Occasion:

@@ -4,18 +4,22 @@ from django.urls import path, register_converter
 
 from jobs.api import notification_urls
 from jobs.api.alerts import AlertViewSet
+from jobs.api.backfills import BackfillViewSet
 from jobs.api.definitions import JobViewSet
 from jobs.api.delays import DelayStatisticsView, RunDelaysView
 from jobs.api.events import EventsView
 from jobs.api.failures import FailureViewSet
 from jobs.api.limits import LimitViewSet
 from jobs.api.maintenance import CalendarViewSet, MaintenanceWindowViewSet
+from jobs.api.predictions import PredictionsView, RunPredictionView
 from jobs.api.runs import RunViewSet
 from jobs.api.schedule_previews import SchedulePreviewViewSet
 from jobs.api.schedule_switches import ScheduleSwitchViewSet
+from jobs.api.schedule_versions import ScheduleVersionViewSet
 from jobs.api.schedules import ScheduleViewSet
 from jobs.api.statistics import StatisticsView
 from jobs.api.system import HealthView, PurgeView, QueuesView, WorkersView
+from jobs.api.timeline import TimelineViewSet
 from jobs.api.workers import WorkerViewSet
 
 
@@ -94,6 +98,8 @@ urlpatterns = [
     path("runs/<uuid:id>/progress/", RunViewSet.as_view({"get": "progress"}), name="run-progress"),
     path("runs/<uuid:id>/logs/", RunViewSet.as_view({"get": "logs"}), name="run-logs"),
     path("runs/delays/", DelayStatisticsView.as_view(), name="run-delay-stats"),
+    path("predictions/", PredictionsView.as_view(), name="prediction-list"),
+    path("runs/<uuid:id>/prediction/", RunPredictionView.as_view(), name="run-prediction"),
     path("runs/<uuid:id>/delays/", RunDelaysView.as_view(), name="run-delays"),
     path("runs/<uuid:id>/cancel/", RunViewSet.as_view({"post": "cancel"}), name="run-cancel"),
     path("runs/<uuid:id>/retry/", RunViewSet.as_view({"post": "retry"}), name="run-retry"),
@@ -112,6 +118,7 @@ urlpatterns = [
         for action in ("retry", "mute", "archive", "reopen")
     ),
     path("schedules/", ScheduleViewSet.as_view({"get": "list", "post": "create"}), name="schedule-list"),
+    path("schedules/timeline/", TimelineViewSet.as_view({"get": "timeline"}), name="schedule-timeline"),
     path(
         "schedules/preview/",
         SchedulePreviewViewSet.as_view({"post": "preview_unsaved"}),
@@ -159,7 +166,27 @@ urlpatterns = [
         name="schedule-preview",
     ),
     path(
+        "schedules/<int:pk>/versions/",
+        ScheduleVersionViewSet.as_view({"get": "versions"}),
+        name="schedule-versions",
+    ),
+    path(
+        "schedules/<int:pk>/versions/<int:number>/",
+        ScheduleVersionViewSet.as_view({"get": "version"}),
+        name="schedule-version",
+    ),
+    path(
+        "schedules/<int:pk>/versions/<int:number>/restore/",
+        ScheduleVersionViewSet.as_view({"post": "restore"}),
+        name="schedule-restore",
+    ),
+    path(
         "schedules/<int:pk>/passed/", ScheduleSwitchViewSet.as_view({"get": "passed"}), name="schedule-passed"
+    ),
+    path(
+        "schedules/<int:pk>/backfill/",
+        BackfillViewSet.as_view({"post": "backfill"}),
+        name="schedule-backfill",
     ),
     path(
         "schedules/<int:pk>/enable/",

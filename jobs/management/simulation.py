@@ -22,12 +22,12 @@ _DAY = timedelta(days=1)
 def add_arguments(parser: CommandParser) -> None:
     """The arguments of the verb."""
     parser.add_argument(
-        "--from", dest="after", type=_moment, metavar="MOMENT", help="from when on, in UTC; now if not given"
+        "--from", dest="after", type=moment, metavar="MOMENT", help="from when on, in UTC; now if not given"
     )
     parser.add_argument(
         "--to",
         dest="until",
-        type=_moment,
+        type=moment,
         metavar="MOMENT",
         help="until before when, in UTC; a day later if not given",
     )
@@ -63,7 +63,7 @@ def run(options: dict[str, Any], *, write: Callable[[str], object]) -> None:
         write(line)
 
 
-def _moment(text: str) -> datetime:
+def moment(text: str) -> datetime:
     """A date or a moment; without an offset in UTC."""
     try:
         found = parse_datetime(text)

@@ -26,7 +26,10 @@ ARGUMENTS: dict[str | None, list[object]] = {
         f"worker-{name}": ["nobody@here"]
         for name in ("detail", *(a.replace("/", "-") for a in WORKER_CONTROLS))
     },
-    **{f"run-{name}": [RUN] for name in ("detail", "progress", "logs", "delays", "cancel", "retry")},
+    **{
+        f"run-{name}": [RUN]
+        for name in ("detail", "progress", "logs", "delays", "prediction", "cancel", "retry")
+    },
     **{
         f"alert-{name}": [SCHEDULE]
         for name in ("detail", "read", "acknowledge", "snooze", "unsnooze", "resolve", "dismiss")
@@ -34,8 +37,20 @@ ARGUMENTS: dict[str | None, list[object]] = {
     **{f"failure-{name}": ["aaaa"] for name in ("detail", "retry", "mute", "archive", "reopen")},
     **{
         f"schedule-{name}": [SCHEDULE]
-        for name in ("detail", "pause", "resume", "run-now", "preview", "passed", "enable", "disable")
+        for name in (
+            "detail",
+            "pause",
+            "resume",
+            "run-now",
+            "preview",
+            "passed",
+            "backfill",
+            "enable",
+            "disable",
+            "versions",
+        )
     },
+    **{f"schedule-{name}": [SCHEDULE, 1] for name in ("version", "restore")},
 }
 
 
@@ -66,6 +81,8 @@ def call(client, name, method):
 
 
 def test_the_matrix_knows_every_operation():
+    assert len(OPERATIONS) == 93
+    assert len(OPERATIONS) == 90
     assert len(OPERATIONS) == 102
 
 

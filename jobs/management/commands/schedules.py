@@ -1,14 +1,16 @@
 """`manage.py schedules`: what is scheduled, when it will fire, and whether code and database agree."""
 
 import argparse
+import json
 import sys
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
-from jobs import schedules, sync
+from jobs import backfill, inspection, schedules, stock, sync
 from jobs.management import simulation
 from jobs.management.base import FAILED, WRONG_USE, PlainCommand
 from jobs.models import Schedule
@@ -30,13 +32,15 @@ from jobs.timing import (
 class Command(PlainCommand):
     """Look at schedules and bring those that jobs declare into the database.
 
-    Exit codes: 0, of `drift` 1 when code and database differ, 2 for wrong use.
+    Exit codes: 0, of `drift` 1 when code and database differ or a schedule cannot run, 2 for wrong use.
     """
 
     help = "List and preview schedules; synchronise and compare them with what jobs declare."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        verbs = parser.add_subparsers(dest="verb", required=True, metavar="list|preview|simulate|sync|drift")
+        verbs = parser.add_subparsers(
+            dest="verb", required=True, metavar="list|preview|backfill|simulate|sync|drift|import"
+        )
         verbs.add_parser("list", help="every schedule with its timing, next slot and state")
         shown = verbs.add_parser("preview", help="the next slots of a schedule, or of a timing to try")
         subject = shown.add_mutually_exclusive_group(required=True)
@@ -51,7 +55,30 @@ class Command(PlainCommand):
             verbs.add_parser("simulate", help="every slot between two moments, with what becomes of it")
         )
         verbs.add_parser("sync", help="bring the schedules that jobs declare into the database")
-        verbs.add_parser("drift", help="where code and database differ; exit code 1 if they do")
+        verbs.add_parser(
+            "drift", help="where code and database differ, and schedules that cannot run; exit code 1 if any"
+        )
+        filled = verbs.add_parser("backfill", help="run slots of a span that has passed, after all or again")
+        filled.add_argument("name", help="the schedule's name")
+        filled.add_argument(
+            "--from", dest="start", type=simulation.moment, required=True, metavar="MOMENT", help="in UTC"
+        )
+        filled.add_argument(
+            "--to", dest="end", type=simulation.moment, metavar="MOMENT", help="before when; now if not given"
+        )
+        filled.add_argument(
+            "--which",
+            choices=backfill.Which.values,
+            default=backfill.Which.NEVER_RAN.value,
+            help="which slots: those that never ran (if not given), also those that failed, or all",
+        )
+        filled.add_argument("--dry-run", action="store_true", help="only tell what would run")
+        imported = verbs.add_parser(
+            "import",
+            help="report what behaves otherwise for rows made for stock beat; rewrite what can be kept",
+        )
+        imported.add_argument("--dry-run", action="store_true", help="only report")
+        imported.add_argument("--json", action="store_true", help="the report as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
         verb = getattr(self, f"_{options['verb']}")
@@ -101,9 +128,57 @@ class Command(PlainCommand):
             self.stdout.write(
                 f"{difference.name}: {difference.kind}; code has {in_code}, the database has {in_database}"
             )
-        if not found:
+        broken = [*inspection.misfits(), *inspection.orphans()]
+        for one in broken:
+            self.stdout.write(f"{one.name}: {one.job}: {one.reason}")
+        if not found and not broken:
             self.stdout.write("Code and database agree.")
-        return FAILED if found else 0
+        return FAILED if found or broken else 0
+
+    def _backfill(self, options: dict[str, Any]) -> int:
+        now = timezone.now()
+        schedule = Schedule.objects.filter(name=options["name"]).first()
+        if schedule is None:
+            raise CommandError(f"There is no schedule named {options['name'][:80]!r}.", returncode=WRONG_USE)
+        span = {
+            "start": options["start"],
+            "end": options["end"] or now,
+            "which": options["which"],
+            "now": now,
+        }
+        plan = backfill.plan(schedule, **span)
+        for status, count in sorted(plan.found.items()):
+            self.stdout.write(f"{count:>7,}  {status}")
+        if options["dry_run"]:
+            self.stdout.write(f"{plan.count:,} would run.")
+        else:
+            made = backfill.carry_out(schedule, **span, by=None)
+            self.stdout.write(f"{len(made):,} runs made.")
+        return 0
+
+    def _import(self, options: dict[str, Any]) -> int:
+        reports = stock.report(stock.stock_schedules(), timezone.now())
+        if options["json"]:
+            self.stdout.write(json.dumps([asdict(one) for one in reports], indent=2))
+        else:
+            self._tell(reports)
+        if options["dry_run"]:
+            return 0
+        rewritten = [one for one in reports if stock.adopt(one, by=None)]
+        for one in rewritten:
+            self.stderr.write(f"Rewritten: {one.name} is {one.rewrite} now.")
+        self.stderr.write(f"{len(rewritten)} of {len(reports)} schedules rewritten.")
+        return 0
+
+    def _tell(self, reports: list[stock.Report]) -> None:
+        for one in reports:
+            if one.findings:
+                self.stdout.write(one.name)
+            for finding in one.findings:
+                sign = "!" if finding.weight == "attention" else "-"
+                self.stdout.write(f"  {sign} {finding.text}")
+        attention = sum(one.needs_attention for one in reports)
+        self.stdout.write(f"{len(reports)} schedules that no job declares, {attention} need attention (!).")
 
 
 def _count(text: str) -> int:

@@ -78,7 +78,10 @@ class WebhookSettings(Settings):
     """Settings of a webhook."""
 
     url: Annotated[str, AfterValidator(web_address)] = Field(
-        max_length=2000, title="Address", description="Messages are posted there as JSON."
+        max_length=2000,
+        title="Address",
+        description="Messages are posted there as JSON.",
+        json_schema_extra={"format": "uri"},
     )
     key: Annotated[SecretStr, AfterValidator(_checked_key)] = Field(
         title="Signing key",

@@ -51,8 +51,8 @@ _WHEN_LIMITED = {
     "waiting_for": "'limit'",
     "waiting_since": "clock_timestamp()",
     "limit_key": "jobs_limit_key(%s::jsonb, l.key_by)",
-    "published_at": "NULL",
-    "first_published_at": "NULL",
+    "published_at": "NULL::timestamptz",
+    "first_published_at": "NULL::timestamptz",
     "publish_count": "0",
 }
 _COLUMNS = [str(field.column) for field in _FIELDS]

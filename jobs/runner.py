@@ -130,7 +130,7 @@ def _attempt(task: Task[Any, Any], job: AnyJob | None, claim: Claim) -> Any:
     if not is_recorded:
         logger.warning("Run %s: attempt %d is superseded; its outcome is dropped.", run.id, run.attempt)
         raise Ignore
-    if claim.is_limited or claim.is_followed:
+    if claim.is_limited or claim.schedule_id is not None:
         _make_room(claim)
     return _answer(task, ended)
 
@@ -138,7 +138,7 @@ def _attempt(task: Task[Any, Any], job: AnyJob | None, claim: Claim) -> Any:
 def _make_room(claim: Claim) -> None:
     """Let the next run through that waited for this one's end. If it fails, the scheduler's next tick does it."""
     try:
-        if claim.is_followed and claim.schedule_id is not None:
+        if claim.schedule_id is not None and release.is_awaited(claim.schedule_id):
             outbox.send(release.release(timezone.now(), schedule_ids=[claim.schedule_id]))
         if claim.is_limited:
             outbox.send(admission.admit_job(claim.job))

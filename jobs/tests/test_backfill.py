@@ -28,7 +28,8 @@ def ten_minutely() -> Schedule:
     task = schedule(crontab_row("*/10 * * * *"), made_at=NOW - 25 * MINUTE)
     SchedulePolicy.objects.filter(pk=task.pk).update(catch_up="last")
     tick(NOW)
-    return Schedule.objects.get(pk=task.pk)
+    made: Schedule = Schedule.objects.get(pk=task.pk)
+    return made
 
 
 def statuses(task: Schedule) -> list[str]:

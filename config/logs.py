@@ -8,10 +8,11 @@ from typing import Any
 
 import structlog
 from celery import current_task
+from django.conf import settings
 
 from config import requests
 from config.redaction import redact, redact_value
-from jobs import runlogs
+from jobs import runlogs, tracing
 
 FORMATS: tuple[str, ...] = ("console", "json")
 
@@ -65,7 +66,13 @@ class Redacted(logging.Formatter):
 
 def add_context(logger: Any, method: str, event: Any) -> Any:
     """Add what the record is about."""
-    return {**event, **requests.fields(), **(runlogs.fields() or _task_at_hand())}
+    return {**event, **requests.fields(), **(runlogs.fields() or _task_at_hand()), **_trace()}
+
+
+def _trace() -> dict[str, object]:
+    """The trace it belongs to, when there are traces."""
+    parent = tracing.traceparent() if settings.configured else ""
+    return {"trace_id": parent.split("-")[1]} if parent else {}
 
 
 def redact_all(logger: Any, method: str, event: Any) -> Any:

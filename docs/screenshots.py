@@ -142,13 +142,53 @@ def _sample() -> dict[str, Any]:
     tasks.fail_for_good.enqueue()
     tasks.fail_for_good.enqueue(as_bug=True)
     tasks.handle_units.enqueue(good=3, bad=1)
-    _wait_until(lambda: not JobRun.objects.active().exclude(status="retrying").exists(), 60)
+    _wait_until(lambda: not JobRun.objects.active().exclude(status="retrying").exists(), 120)
     broken = JobRun.objects.filter(status="failed").exclude(traceback="").first()
     partial = JobRun.objects.filter(job="testing.handle_units", status="partial").first()
     _past_week()
     long = tasks.count_slowly.enqueue(until=2400, pause=0.25)
-    _wait_until(lambda: JobRun.objects.filter(pk=long.pk, progress__gt=0.5).exists(), 40)
-    return _alerts(by) | {"schedule": made, "run": long, "failed": broken, "partial": partial}
+    _wait_until(lambda: JobRun.objects.filter(pk=long.pk, progress__gt=0.5).exists(), 120)
+    retried = JobRun.objects.filter(attempts__isnull=False).first()
+    _deadlines(by)
+    runs = {"run": long, "failed": broken, "partial": partial, "retried": retried}
+    return _alerts(by) | runs | {"schedule": made}
+
+
+def _deadlines(by: Any) -> None:
+    """Coming slots that will be late, and others that will not."""
+    from django.utils import timezone
+
+    from jobs import schedules
+    from jobs.models import JobRun
+    from jobs.schedules import When, Wish
+
+    now = timezone.now()
+    for name, minutes, seconds, deadline in (
+        ("Nightly backup", 50, 5400, 3600),
+        ("Stock figures", 95, 600, 1800),
+        ("Letters to subscribers", 130, 1500, 1700),
+    ):
+        slot = now + timedelta(minutes=minutes)
+        when = When(cron=f"{slot.minute} {slot.hour} * * *")
+        wish = Wish(
+            name=name, job="testing.add_numbers", when=when, parameters={"left": 1}, deadline_seconds=deadline
+        )
+        made = schedules.create(wish, by=by)
+        for day in range(1, 13):
+            start = slot - timedelta(days=day)
+            JobRun.objects.create(
+                job="testing.add_numbers",
+                queue="default",
+                trigger="schedule",
+                schedule_id=made.pk,
+                scheduled_for=start,
+                queued_at=start,
+                first_published_at=start,
+                attempt=1,
+                started_at=start,
+                finished_at=start + timedelta(seconds=seconds * (0.9 + 0.02 * day)),
+                status="succeeded",
+            )
 
 
 def _alerts(by: Any) -> dict[str, Any]:
@@ -161,7 +201,7 @@ def _alerts(by: Any) -> dict[str, Any]:
     from jobs.models import Alert
 
     now = timezone.now()
-    _wait_until(lambda: Alert.objects.filter(kind="jobs.run_failed").count() >= 2, 40)
+    _wait_until(lambda: Alert.objects.filter(kind="jobs.run_failed").count() >= 2, 120)
     disk = Subject(type="host", id="db1", text="db1.example.org")
     full = raise_alert("jobs.reported_trouble", subject=disk, title="Disk nearly full", severity="high")
     changes.acknowledge(full.pk, by=by, note="A larger disk is on its way.")
@@ -200,6 +240,8 @@ def _past_week() -> None:
         if chance.random() > 0.25 + 0.75 * math.sin(math.pi * at.hour / 24) ** 2:
             continue
         seconds = chance.lognormvariate(2 + at.hour / 24, 0.7)
+        sent = at + timedelta(seconds=chance.lognormvariate(-2, 1))
+        begun = sent + timedelta(seconds=chance.lognormvariate(at.hour / 8 - 1, 1))
         status = chance.choices(["succeeded", "partial", "failed", "cancelled"], [90, 5, 4, 1])[0]
         rows.append(
             JobRun(
@@ -208,16 +250,21 @@ def _past_week() -> None:
                 queue="publishing",
                 trigger="schedule",
                 status=status,
+                scheduled_for=at - timedelta(seconds=chance.uniform(0, 1)),
                 queued_at=at,
-                started_at=at,
-                finished_at=at + timedelta(seconds=seconds),
+                first_published_at=sent,
+                attempt=1,
+                started_at=begun,
+                finished_at=begun + timedelta(seconds=seconds),
+                error_type="jobs.errors.TransientError" if status == "failed" else "",
                 error_message="The host does not answer." if status == "failed" else "",
+                error_fingerprint="5a1f00d5a1f00d5a" if status == "failed" else "",
                 progress=100,
             )
         )
     JobRun.objects.bulk_create(rows)
     RunSummary.objects.all().delete()  # the scheduler has counted these days already
-    _wait_until(lambda: not summaries.keep() and RunSummary.objects.filter(is_total=True).count() > 1000, 60)
+    _wait_until(lambda: not summaries.keep() and RunSummary.objects.filter(is_total=True).count() > 1000, 180)
 
 
 def _paths(sample: dict[str, Any]) -> dict[str, str]:
@@ -232,6 +279,13 @@ def _paths(sample: dict[str, Any]) -> dict[str, str]:
         "run": f"/admin/jobs/jobrun/{sample['run'].pk}/change/",
         "run_failed": f"/admin/jobs/jobrun/{sample['failed'].pk}/change/",
         "run_partial": f"/admin/jobs/jobrun/{sample['partial'].pk}/change/",
+        "run_retried": f"/admin/jobs/jobrun/{sample['retried'].pk}/change/",
+        "failures": "/admin/jobs/jobrun/failures/",
+        "failure": f"/admin/jobs/jobrun/failures/{sample['failed'].error_fingerprint}/",
+        "failure_retry": f"/admin/jobs/jobrun/failures/{sample['failed'].error_fingerprint}/retry/",
+        "failure_mute": f"/admin/jobs/jobrun/failures/{sample['failed'].error_fingerprint}/mute/",
+        "delays": "/admin/jobs/jobrun/delays/?window=7d&show=all",
+        "outlook": "/admin/jobs/jobrun/outlook/",
         "run_job": "/admin/jobs/jobrun/run/",
         "run_job_form": "/admin/jobs/jobrun/run/?job=testing.add_numbers",
         "alerts": "/admin/jobs/alert/?state=all",
@@ -315,7 +369,7 @@ def _wait_for(url: str) -> None:
             return False
         return True
 
-    _wait_until(answers, 30)
+    _wait_until(answers, 90)
 
 
 def _wait_until(is_done: Any, seconds: float) -> None:

@@ -17,6 +17,7 @@ class JobsConfig(AppConfig):
         import_module("jobs.notifications.courier")
         import_module("jobs.notifications.channels").load()
         import_module("jobs.alerts.watcher")
+        import_module("jobs.alerts.deadlines")
         # Every process knows every job: web for forms and triggers, beat for schedules, workers to run them.
         autodiscover_modules("tasks")
         import_module("jobs.notifications.tasks")

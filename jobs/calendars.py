@@ -1,11 +1,16 @@
 """Calendars: the days on which schedules have no slots."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
+
+from jobs import audit
+from jobs.errors import InvalidCalendar
 from jobs.models import Calendar, CalendarDays
 
 
@@ -48,3 +53,49 @@ def load(schedule_ids: Collection[int]) -> Mapping[int, Excluded]:
     for schedule_id, calendar_id in used:
         found[schedule_id] += days[calendar_id]
     return {schedule_id: Excluded(tuple(rows)) for schedule_id, rows in found.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Days:
+    """A day or several in a row."""
+
+    first_day: date
+    last_day: date
+    is_yearly: bool = False
+    note: str = ""
+
+
+def save(
+    calendar: Calendar | None,
+    *,
+    name: str,
+    description: str = "",
+    days: Sequence[Days],
+    by: AbstractBaseUser | None,
+) -> Calendar:
+    """Make a calendar, or change one, with all of its days. Raises InvalidCalendar."""
+    fields: dict[str, list[str]] = {}
+    if not name.strip():
+        fields["name"] = ["A calendar needs a name."]
+    elif Calendar.objects.filter(name=name).exclude(pk=calendar.pk if calendar else 0).exists():
+        fields["name"] = ["There is a calendar of this name already."]
+    if any(each.last_day < each.first_day for each in days):
+        fields["days"] = ["The last day must not come before the first."]
+    if fields:
+        raise InvalidCalendar(fields)
+    with transaction.atomic():
+        action = audit.CHANGE if calendar else audit.ADDITION
+        row = calendar or Calendar()
+        row.name, row.description = name, description
+        row.save()
+        row.days.all().delete()
+        CalendarDays.objects.bulk_create([CalendarDays(calendar=row, **vars(each)) for each in days])
+        audit.record(by, row, f"Calendar {name}: {len(days)} entries.", action=action)
+    return row
+
+
+def remove(calendar: Calendar, *, by: AbstractBaseUser | None) -> None:
+    """Delete a calendar; the schedules that name it have slots on its days from now on."""
+    with transaction.atomic():
+        audit.record(by, calendar, f"Deleted calendar {calendar.name}.", action=audit.DELETION)
+        calendar.delete()

@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from datetime import datetime
 from typing import TypeVar
 
@@ -41,6 +41,8 @@ class ActiveRun:
         self.attempt = attempt
         #: The schedule's slot this run is for; None for runs that were asked for otherwise.
         self.scheduled_for = scheduled_for
+        #: Told the name of each step that begins, when somebody wants to know (`jobs.spans`).
+        self.on_step: Callable[[str], None] | None = None
         #: What its records carry in structured logs.
         self.log_fields = log_fields or {"run_id": str(run_id), "attempt": attempt}
         #: Units of work that failed, with the reason; the runner turns them into *partial* or *failed*.
@@ -97,6 +99,8 @@ class ActiveRun:
                 percent=max(self._progress.percent, self._percent(0.0)), text=clean_text(name)
             )
             self._is_dirty = True
+        if self.on_step is not None:
+            self.on_step(name)
         self.check()
 
     def log(self, message: str, *, level: int = logging.INFO) -> None:

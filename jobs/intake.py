@@ -12,7 +12,7 @@ from django.db.models import Model
 from django.utils import timezone
 from psycopg.types.json import Jsonb
 
-from jobs import audit
+from jobs import audit, tracing
 from jobs.models import AuditEvent, JobRun
 
 
@@ -51,8 +51,8 @@ _WHEN_LIMITED = {
     "waiting_for": "'limit'",
     "waiting_since": "clock_timestamp()",
     "limit_key": "jobs_limit_key(%s::jsonb, l.key_by)",
-    "published_at": "NULL",
-    "first_published_at": "NULL",
+    "published_at": "NULL::timestamptz",
+    "first_published_at": "NULL::timestamptz",
     "publish_count": "0",
 }
 _COLUMNS = [str(field.column) for field in _FIELDS]
@@ -135,6 +135,7 @@ def insert(new: NewRun) -> tuple[JobRun, bool]:
         published_at=now,
         first_published_at=now,
         publish_count=1,
+        traceparent=tracing.traceparent(),
     )
     if new.id is not None:
         run.id = new.id

@@ -40,9 +40,8 @@ class Claim:
     scheduled_for: datetime | None
     parent_id: uuid.UUID | None
     schedule_id: int | None
-    #: Others may wait for its end: for its place within the limits of its job, or as the next of its schedule.
+    #: It has a place within the limits of its job.
     is_limited: bool
-    is_followed: bool
     traceparent: str = ""
 
 
@@ -89,9 +88,7 @@ SET status = 'running', attempt = attempt + 1, started_at = clock_timestamp(), f
     error_type = '', error_message = '', error_fingerprint = '', traceback = ''
 WHERE id = %s AND status = 'queued' AND (expires_at IS NULL OR expires_at > clock_timestamp())
 RETURNING id, attempt, max_attempts, job, parameters, args, scheduled_for, parent_id, schedule_id,
-    limit_key IS NOT NULL, schedule_id IS NOT NULL AND EXISTS (
-        SELECT FROM jobs_schedulepolicy p WHERE p.task_id = schedule_id AND p.overlap NOT IN ('skip', 'allow_all')),
-    traceparent
+    limit_key IS NOT NULL, traceparent
 """
 
 
@@ -116,8 +113,7 @@ def claim(run_id: uuid.UUID, *, worker: str, pid: int, sent_at: float | None = N
         parent_id=row[7],
         schedule_id=row[8],
         is_limited=row[9],
-        is_followed=row[10],
-        traceparent=row[11],
+        traceparent=row[10],
     )
 
 

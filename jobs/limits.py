@@ -61,7 +61,9 @@ def put(job: str, limits: Limits, *, by: AbstractBaseUser | None) -> JobLimit:
 
     Runs that are queued or running already are left alone, and count.
     """
-    _check(job, limits)
+    fields = problems(job, limits)
+    if fields:
+        raise InvalidLimit(fields)
     with transaction.atomic():
         before = JobLimit.objects.filter(job=job).first()
         row, _ = JobLimit.objects.update_or_create(job=job, defaults=_columns(limits))
@@ -75,13 +77,18 @@ def put(job: str, limits: Limits, *, by: AbstractBaseUser | None) -> JobLimit:
 def remove(job: str, *, by: AbstractBaseUser | None) -> None:
     """Lift the limits of a job; whoever waits goes on. Raises LimitNotFound, IllegalState for declared ones."""
     row = get(job)
-    if row.origin == JobLimit.Origin.CODE and _declared_by(find_job(job)) is not None:
+    if is_declared(row):
         raise IllegalState("The job declares these limits, and would bring them back. Empty them instead.")
     with transaction.atomic():
         audit.record(by, row, f"Lifted the limits of {job}: {of_row(row)}.", action=audit.DELETION)
         row.delete()
         _count_active(job, None)
     outbox.send(admission.admit_job(job))
+
+
+def is_declared(row: JobLimit) -> bool:
+    """Whether a job would bring the limits back."""
+    return row.origin == JobLimit.Origin.CODE and _declared_by(find_job(row.job)) is not None
 
 
 def sync() -> list[str]:
@@ -155,7 +162,8 @@ def _columns(limits: Limits) -> Mapping[str, Any]:
     }
 
 
-def _check(job: str, limits: Limits) -> None:
+def problems(job: str, limits: Limits) -> dict[str, list[str]]:
+    """What is wrong with the limits, by field; empty when nothing is."""
     fields: dict[str, list[str]] = {}
     if not is_known(job):
         fields["job"] = [f"There is no job named {job!r}."]
@@ -175,8 +183,7 @@ def _check(job: str, limits: Limits) -> None:
     rate = limits.rate
     if rate is not None and not (1 <= rate.count <= MOST and 1 <= rate.seconds <= LONGEST_SECONDS):
         fields["rate"] = ["Use 1 to 1,000,000 starts in 1 second to 31 days."]
-    if fields:
-        raise InvalidLimit(fields)
+    return fields
 
 
 _COUNT = """

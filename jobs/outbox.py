@@ -288,17 +288,15 @@ def depths(queues: Iterable[str], *, timeout: float | None = None) -> dict[str, 
     Raises kombu's OperationalError when the broker does not answer, each question within `timeout` seconds.
     """
     with _broker(timeout) as broker:
-        return {queue: _depth(broker, queue) for queue in queues}
+        channel: Any = broker.channel()
+        return {queue: _depth(channel, queue) for queue in queues}
 
 
-def _depth(broker: Any, queue: str) -> int:
-    channel = broker.channel()
+def _depth(channel: Any, queue: str) -> int:
     try:
         return int(channel.queue_declare(queue=queue, passive=True).message_count)
-    except ChannelError:  # nothing was ever sent to it
+    except ChannelError:  # nothing was ever sent to it; AMQP's channels open themselves again after that
         return 0
-    finally:
-        channel.close()
 
 
 def purge(queue: str, *, timeout: float) -> int:

@@ -14,6 +14,7 @@ from itertools import chain, islice
 
 from jobs import display, estimates, heartbeats, history, rules
 from jobs.definitions import find_job
+from jobs.errors import NotFound
 from jobs.models import JobRun, ProcessHeartbeat, Schedule, SchedulePolicy, Visibility
 from jobs.outlook import Course, Job, Running, Worker, play
 from jobs.statistics import EVERYTHING
@@ -84,6 +85,14 @@ def of_run(run: JobRun, at: datetime) -> Prediction | None:
     return next((found for found in predict(at, horizon=None) if found.run_id == run.pk), None)
 
 
+def of_active(run: JobRun, at: datetime) -> Prediction:
+    """What will become of an active run; raises NotFound for one that has ended."""
+    found = of_run(run, at)
+    if found is None:
+        raise NotFound("The run has ended: there is nothing to foretell.")
+    return found
+
+
 def predict(
     at: datetime, *, horizon: timedelta | None = HORIZON, seen: Visibility = EVERYTHING
 ) -> list[Prediction]:
@@ -117,10 +126,25 @@ def predict(
     ]
 
 
+def held(at: datetime, *, horizon: timedelta = HORIZON, seen: Visibility = EVERYTHING) -> list[Prediction]:
+    """Runs and coming slots that are held to something, the likeliest to miss it first, then by when it is due."""
+    found = [one for one in predict(at, horizon=horizon, seen=seen) if one.due_at is not None]
+    return sorted(found, key=lambda one: (-round(one.chance, 1), one.due_at or at))
+
+
 def at_risk(at: datetime, *, horizon: timedelta = HORIZON, seen: Visibility = EVERYTHING) -> list[Prediction]:
-    """Runs and coming slots that will be late as things stand, the likeliest and first first."""
-    late = [found for found in predict(at, horizon=horizon, seen=seen) if found.will_be_late]
-    return sorted(late, key=lambda found: (-round(found.chance, 1), found.due_at or at))
+    """Those of `held` that will be late as things stand."""
+    return [one for one in held(at, horizon=horizon, seen=seen) if one.will_be_late]
+
+
+def is_held(run: JobRun) -> bool:
+    """Whether an active run is held to a deadline or an expected duration."""
+    job = find_job(run.job)
+    if not run.is_active:
+        return False
+    if job is not None and job.expected_duration:
+        return True
+    return SchedulePolicy.objects.filter(pk=run.schedule_id, deadline_seconds__isnull=False).exists()
 
 
 def is_needed() -> bool:

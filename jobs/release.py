@@ -34,6 +34,21 @@ def any_waiting() -> bool:
         return bool(cursor.fetchone()[0])
 
 
+# By the index of runs that have not ended, a schedule's few.
+_AWAITED = """
+SELECT EXISTS (
+    SELECT FROM jobs_jobrun
+    WHERE schedule_id = %s AND status IN ('waiting', 'queued', 'running', 'retrying') AND status = 'waiting')
+"""
+
+
+def is_awaited(schedule_id: int) -> bool:
+    """Whether a slot of the schedule waits."""
+    with connection.cursor() as cursor:
+        cursor.execute(_AWAITED, [schedule_id])
+        return bool(cursor.fetchone()[0])
+
+
 # Slots whose moment has come, and those whose schedule has no other run left.
 _READY = """
 SELECT DISTINCT r.schedule_id

@@ -22,7 +22,7 @@ from django.utils import timezone
 from psycopg.pq import TransactionStatus
 from pydantic_core import to_jsonable_python
 
-from jobs import admission, fingerprints, intake, ledger, outbox, release, runlogs
+from jobs import admission, fingerprints, intake, ledger, outbox, release, runlogs, tracing
 from jobs.attendant import attendant
 from jobs.context import ActiveRun
 from jobs.definitions import AnyJob, RetryPolicy, find_job
@@ -69,6 +69,7 @@ def execute(task: Task[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any])
     if job is not None and not is_ours:
         _adopt(job, run_id, args, kwargs)
         request.update({HEADER: True})
+    began = tracing.now()
     claim = _claim(run_id, request.hostname or "eager", outbox.sent_at(request))
     if claim is None:
         logger.info(
@@ -77,7 +78,8 @@ def execute(task: Task[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any])
         raise Ignore
     # For tasks of other packages that retry by Celery's means: it counts as the ledger does.
     request.update(retries=claim.attempt - 1)
-    return _attempt(task, job, claim)
+    with tracing.of_attempt(claim, began):
+        return _attempt(task, job, claim)
 
 
 def _claim(run_id: uuid.UUID, worker: str, sent_at: float | None) -> Claim | None:
@@ -105,7 +107,8 @@ def _attempt(task: Task[Any, Any], job: AnyJob | None, claim: Claim) -> Any:
     try:
         try:
             try:
-                value = _body(task, job, claim, run)()
+                with tracing.of_body(run):
+                    value = _body(task, job, claim, run)()
             finally:
                 attendant.body_is_over(run)
         except Exception as error:  # noqa: BLE001 - the one place where every error becomes an outcome
@@ -119,14 +122,15 @@ def _attempt(task: Task[Any, Any], job: AnyJob | None, claim: Claim) -> Any:
             ended = _from_value(value, claim, run)
         if not is_nested:
             _end_transaction(run)
-        is_recorded = _record(run, ended)
+        with tracing.of("record outcome"):
+            is_recorded = _record(run, ended)
     finally:
         attendant.release(run)
         runlogs.end(run, token)
     if not is_recorded:
         logger.warning("Run %s: attempt %d is superseded; its outcome is dropped.", run.id, run.attempt)
         raise Ignore
-    if claim.is_limited or claim.is_followed:
+    if claim.is_limited or claim.schedule_id is not None:
         _make_room(claim)
     return _answer(task, ended)
 
@@ -134,7 +138,7 @@ def _attempt(task: Task[Any, Any], job: AnyJob | None, claim: Claim) -> Any:
 def _make_room(claim: Claim) -> None:
     """Let the next run through that waited for this one's end. If it fails, the scheduler's next tick does it."""
     try:
-        if claim.is_followed and claim.schedule_id is not None:
+        if claim.schedule_id is not None and release.is_awaited(claim.schedule_id):
             outbox.send(release.release(timezone.now(), schedule_ids=[claim.schedule_id]))
         if claim.is_limited:
             outbox.send(admission.admit_job(claim.job))

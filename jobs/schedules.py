@@ -3,7 +3,7 @@
 import json
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -47,7 +47,7 @@ _TAKEN = "There is a schedule of this name already."
 class When:
     """When a schedule fires, as people say it: exactly one of the four is given."""
 
-    #: Five fields or an alias such as `@daily`, in `timezone`.
+    #: Five fields or an alias such as `@daily`, in `timezone`; which says whose days calendars mean, too.
     cron: str | None = None
     timezone: str = "UTC"
     #: "every 15 minutes", "2h", "90 s".
@@ -114,6 +114,7 @@ def wish_of(schedule: PeriodicTask) -> Wish:
 
 def when_of(schedule: PeriodicTask) -> When:
     """When the schedule fires, as people say it."""
+    zone = schedule.policy.timezone or "UTC"
     if schedule.crontab is not None:
         row = schedule.crontab
         fields = (row.minute, row.hour, row.day_of_month, row.month_of_year, row.day_of_week)
@@ -121,13 +122,13 @@ def when_of(schedule: PeriodicTask) -> When:
     if schedule.interval is not None:
         every, period = schedule.interval.every, schedule.interval.period
         if period == IntervalSchedule.MICROSECONDS:
-            return When(interval=f"{every / 1000:g} milliseconds")
-        return When(interval=f"{every} {period}")
+            return When(interval=f"{every / 1000:g} milliseconds", timezone=zone)
+        return When(interval=f"{every} {period}", timezone=zone)
     if schedule.solar is not None:
         place = schedule.solar
-        return When(solar=(place.event, float(place.latitude), float(place.longitude)))
+        return When(solar=(place.event, float(place.latitude), float(place.longitude)), timezone=zone)
     if schedule.clocked is not None:
-        return When(clock=schedule.clocked.clocked_time)
+        return When(clock=schedule.clocked.clocked_time, timezone=zone)
     return When()
 
 
@@ -353,7 +354,8 @@ def _apply(schedule: Schedule, wish: Wish) -> None:
         keep_days=wish.keep_days,
         keep_runs=wish.keep_runs,
     )
-    policies.apply(schedule.pk, wish.policies, job=wish.job, now=timezone.now())
+    zone = "" if wish.when.cron is not None else wish.when.timezone
+    policies.apply(schedule.pk, replace(wish.policies, timezone=zone), job=wish.job, now=timezone.now())
 
 
 def _clean(wish: Wish) -> dict[str, Any]:

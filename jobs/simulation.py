@@ -8,6 +8,7 @@ import heapq
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from django_celery_beat.models import PeriodicTask
 
@@ -21,9 +22,8 @@ from jobs.timing.base import TICK
 Status = JobRun.Status
 
 
-@dataclass(frozen=True, slots=True)
-class Firing:
-    """One slot of a schedule and what becomes of it."""
+class Firing(NamedTuple):
+    """One slot of a schedule and what becomes of it. They sort by their moments, then by the schedules' names."""
 
     at: datetime
     schedule: str
@@ -72,7 +72,7 @@ def simulate(schedules: Iterable[PeriodicTask], *, after: datetime, until: datet
         standings={},
     )
     series = [_firings(schedule, word, after, until) for schedule in enabled]
-    return heapq.merge(*series, key=lambda firing: firing.at)
+    return heapq.merge(*series)
 
 
 def _firings(schedule: PeriodicTask, word: Rules, after: datetime, until: datetime) -> Iterator[Firing]:

@@ -18,6 +18,8 @@ import httpx
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 15.0
+#: How long the process may take to start, on a busy machine.
+START_PATIENCE = 60.0
 
 
 def free_port() -> int:
@@ -47,7 +49,7 @@ def live_process(port: int, **environment: str) -> Iterator[subprocess.Popen[byt
 
 
 def _wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + START_PATIENCE
     while time.monotonic() < deadline and process.poll() is None:
         try:
             if httpx.get(address).status_code == 200:

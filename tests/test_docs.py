@@ -2,12 +2,14 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from celery import current_app
 
 from jobs import definitions, runner
-from jobs.models import JobRun
+from jobs.alerts import kinds
+from jobs.models import Alert, JobRun
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -48,3 +50,24 @@ def test_every_file_that_the_architecture_page_names_exists():
     text = (ROOT / "docs/architecture.md").read_text()
     for name in re.findall(r"`((?:jobs|config)/[\w/.]+)`", text):
         assert (ROOT / name).exists(), name
+
+
+@pytest.fixture
+def forget_new_kinds(monkeypatch):
+    """Kinds of alerts that the test registers are gone after it."""
+    monkeypatch.setattr(kinds, "_registry", dict(kinds._registry))
+
+
+@pytest.mark.django_db
+def test_the_page_on_alerts_works_as_written(forget_new_kinds):
+    (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/alerts.md").read_text(), re.DOTALL)
+    namespace: dict[str, Any] = {}
+    exec(compile(block, "alerts.md", "exec"), namespace)
+    for is_good, state in ((False, "pending"), (False, "pending"), (False, "open"), (True, "resolved")):
+        namespace["polled"](7, "Echo", is_good=is_good)
+        assert Alert.objects.get().state == state
+
+
+def test_the_page_on_alerts_names_every_kind_of_the_control_plane_and_no_other():
+    named = re.findall(r"^\| `(jobs\.\w+)`", (ROOT / "docs/alerts.md").read_text(), re.MULTILINE)
+    assert sorted(named) == [kind.name for kind in kinds.all_kinds() if kind.app_label == "jobs"]

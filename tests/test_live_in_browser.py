@@ -34,6 +34,14 @@ def begin(run: JobRun) -> int:
     return claim.attempt
 
 
+def raise_alert(title: str) -> Alert:
+    now = timezone.now()
+    return Alert.objects.create(
+        kind="jobs.run_failed", severity="high", fingerprint=title, app="jobs", title=title, state="open",
+        first_seen_at=now, last_seen_at=now, opened_at=now, news_at=now,
+    )  # fmt: skip
+
+
 def stays(page: Any) -> None:
     """Remember this document: a page that is loaded again forgets."""
     page.evaluate("window.isTheSame = true")
@@ -127,11 +135,7 @@ def test_the_first_page_follows_runs_alerts_and_schedules(page):
     expect(row).to_contain_text("35 %")
     expect(row).to_contain_text("Half way, nearly")
     expect(row).to_contain_text("left")
-    now = timezone.now()
-    Alert.objects.create(
-        kind="jobs.run_failed", severity="high", fingerprint="x", app="jobs", title="Much is wrong", state="open",
-        first_seen_at=now, last_seen_at=now, opened_at=now, news_at=now,
-    )  # fmt: skip
+    raise_alert("Much is wrong")
     expect(page.locator("#overview")).to_contain_text("Much is wrong")
     ledger.finish(run.pk, attempt, Outcome(status=JobRun.Status.FAILED, error_message="Out of sheep"))
     expect(row).to_have_count(0)
@@ -140,6 +144,49 @@ def test_the_first_page_follows_runs_alerts_and_schedules(page):
     plan_stale(timezone.now())
     expect(page.locator("#overview")).to_contain_text("New one")
     assert is_the_same(page)
+
+
+def test_an_alert_is_acknowledged_from_the_first_page(page):
+    alert = raise_alert("Much is wrong")
+    page.goto("/admin/")
+    stays(page)
+    figure = page.locator(".jobs-figure", has_text="Open alerts")
+    expect(figure).to_contain_text("the worst is high")
+    other = page.context.new_page()
+    other.goto("/admin/")
+    other.click("text=Much is wrong")
+    other.click("text=Acknowledge")
+    other.locator("form button.jobs-button--primary").filter(has_text="Acknowledge").first.click()
+    expect(other.locator("body")).to_contain_text("Acknowledged")
+    # The first page, still open beside it, has heard.
+    expect(figure).to_contain_text("nothing is wrong")
+    expect(page.locator("#overview")).to_contain_text("· acknowledged")
+    assert is_the_same(page)
+    assert Alert.objects.get(pk=alert.pk).state == Alert.State.ACKNOWLEDGED
+
+
+def test_failed_runs_of_one_cause_are_made_again_together(page):
+    page.goto("/admin/")
+    stays(page)
+    expect(page.locator("#connection")).to_have_text("Live")
+    failed = [tasks.fail_for_good.enqueue() for _ in range(3)]
+    failure = Outcome(
+        status=JobRun.Status.FAILED,
+        error_type="jobs.errors.PermanentError",
+        error_message="There is no such thing.",
+        error_fingerprint="0123456789abcdef",
+    )
+    for run in failed:
+        ledger.finish(run.pk, begin(run), failure)
+    expect(page.locator("#overview")).to_contain_text("There is no such thing.", timeout=15_000)
+    assert is_the_same(page)
+    page.goto("/admin/jobs/jobrun/failures/0123456789abcdef/")
+    page.click("text=Make 3 again")
+    page.click("text=Dry run")
+    expect(page.locator("body")).to_contain_text("3 runs")
+    page.click("button[name=_confirmed]")
+    expect(page.locator("body")).to_contain_text("3 runs made again")
+    assert JobRun.objects.filter(retry_of__in=[run.pk for run in failed]).count() == 3
 
 
 def test_rows_of_the_list_of_runs_change_and_stay_chosen(page):

@@ -162,6 +162,12 @@ METRICS_TOKEN = env.text("METRICS_TOKEN")
 # Seconds between two times that a web process hands over its count of requests.
 METRICS_FLUSH_SECONDS = env.seconds("METRICS_FLUSH_SECONDS", 5)
 
+# Where traces go (OTLP over HTTP), such as http://collector:4318; empty: none are made, and nothing is imported for
+# them. OpenTelemetry's other variables work too, such as OTEL_SERVICE_NAME and OTEL_EXPORTER_OTLP_HEADERS.
+OTEL_EXPORTER_OTLP_ENDPOINT = env.text("OTEL_EXPORTER_OTLP_ENDPOINT")
+if OTEL_EXPORTER_OTLP_ENDPOINT:
+    MIDDLEWARE.insert(0, "jobs.spans.TraceRequests")
+
 # One line a record, or one JSON object a record for log collectors. What a job's body logs goes to its run too.
 LOG_FORMAT = env.choice("LOG_FORMAT", "console", logs.FORMATS)
 LOGGING = logs.configuration(LOG_FORMAT, env.text("LOG_LEVEL", "INFO"))

@@ -63,12 +63,15 @@ class ScheduleDrift(Base):
         seen: QuerySet[Schedule] = Schedule.objects.visible_to(request.user)
         visible = set(seen.filter(policy__origin="code").values_list("pk", flat=True))
         found = [one for one in sync.differences() if one.schedule_id is None or one.schedule_id in visible]
+        orphans, misfits = inspection.orphans(seen), inspection.misfits(seen)
         context = {
             "title": "Code and database",
             "edited": [one for one in found if not one.is_kept][:LISTED],
             "kept": [one for one in found if one.is_kept][:LISTED],
-            "orphans": inspection.orphans(seen)[:LISTED],
-            "misfits": inspection.misfits(seen)[:LISTED],
+            "orphans": orphans[:LISTED],
+            "misfits": misfits[:LISTED],
+            "more_orphans": max(0, len(orphans) - LISTED),
+            "more_misfits": max(0, len(misfits) - LISTED),
             "may_write": self.has_change_permission(request),
         }
         common = {**self.admin_site.each_context(request), "opts": self.opts}

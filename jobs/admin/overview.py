@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.contrib import admin
 from django.db import connection
 from django.http import HttpRequest
 from django.urls import reverse
@@ -76,8 +75,8 @@ def _run_figures(request: HttpRequest, now: datetime) -> list[Figure]:
     return [
         Figure(
             title="Active runs",
-            value=f"{MOST_COUNTED:,}+" if active > MOST_COUNTED else f"{active:,}",
-            note=f"{running:,} running, {active - running:,} waiting",
+            value=f"{MOST_COUNTED:}+" if active > MOST_COUNTED else f"{active:}",
+            note=f"{running:} running, {active - running:} waiting",
             icon="play_circle",
             tone="busy" if active else "calm",
             url=f"{url}?status=active",
@@ -85,7 +84,7 @@ def _run_figures(request: HttpRequest, now: datetime) -> list[Figure]:
         Figure(
             title="Succeeded in 24 hours",
             value="-" if rate is None else _percent(rate),
-            note=f"{failed:,} failed of {day.executed:,}" if day.executed else "nothing has run",
+            note=f"{failed:} failed of {day.executed:}" if day.executed else "nothing has run",
             icon="error" if failed else "check_circle",
             tone="bad" if failed else "good" if day.executed else "calm",
             url=f"{url}?status=failed&queued=day" if failed else url,
@@ -111,7 +110,7 @@ def _alert_figure(request: HttpRequest) -> Figure:
         note=f"the worst is {Alert.Severity(worst).label.lower()}" if worst else "nothing is wrong",
         icon="notifications_active" if worst else "notifications",
         tone="bad" if is_bad else "warn" if worst else "good",
-        url=_alerts_url(),
+        url=reverse("admin:jobs_alert_changelist"),
     )
 
 
@@ -208,7 +207,7 @@ def next_slots(request: HttpRequest, now: datetime) -> dict[str, Any]:
 
 def alerts(request: HttpRequest, now: datetime) -> dict[str, Any]:
     live = _alerts(request).order_by("-priority", "-last_seen_at")[:ROWS]
-    return {"alerts": [(alert, _TONES[alert.severity]) for alert in live], "alerts_url": _alerts_url()}
+    return {"alerts": [(alert, _TONES[alert.severity]) for alert in live]}
 
 
 _TONES = {"critical": "bad", "high": "bad", "medium": "warn", "low": "calm"}
@@ -217,10 +216,6 @@ _TONES = {"critical": "bad", "high": "bad", "medium": "warn", "low": "calm"}
 def _alerts(request: HttpRequest) -> Any:
     shown = Alert.objects.visible_to(request.user)
     return shown.filter(state__in=(Alert.State.OPEN, Alert.State.ACKNOWLEDGED), incident=None)
-
-
-def _alerts_url() -> str:
-    return reverse("admin:jobs_alert_changelist") if admin.site.is_registered(Alert) else ""
 
 
 _QUEUES = """
@@ -279,7 +274,7 @@ panels.add(
         fill=running,
         order=20,
         follows=("run",),
-        link=("All active runs", "admin:jobs_jobrun_changelist"),
+        link=("All active runs", "admin:jobs_jobrun_changelist", "?status=active"),
     ),
     panels.Panel(
         name="alerts",
@@ -290,6 +285,7 @@ panels.add(
         order=25,
         place="side",
         follows=("alert",),
+        link=("All alerts", "admin:jobs_alert_changelist", ""),
     ),
     panels.Panel(
         name="outcomes",
@@ -307,6 +303,7 @@ panels.add(
         fill=failures,
         order=50,
         follows=("run",),
+        link=("All failures", "admin:jobs_jobrun_changelist", "?status=failed"),
     ),
     panels.Panel(
         name="next-slots",
@@ -317,7 +314,7 @@ panels.add(
         order=30,
         place="side",
         follows=("schedule",),
-        link=("All schedules", "admin:jobs_schedule_changelist"),
+        link=("All schedules", "admin:jobs_schedule_changelist", ""),
     ),
     panels.Panel(
         name="queues",

@@ -36,8 +36,8 @@ class Panel:
     follows: tuple[str, ...] = ()
     #: Seconds after which it looks different in any case; 0: never.
     every: int = 60
-    #: Text and URL name of the link in its head.
-    link: tuple[str, str] | None = None
+    #: Text, URL name and query of the link in its head.
+    link: tuple[str, str, str] | None = None
 
     def may_see(self, request: HttpRequest) -> bool:
         return any(request.user.has_perm(permission) for permission in self.permissions)
@@ -68,7 +68,7 @@ def shown_to(request: HttpRequest) -> list[Shown]:
         Shown(
             panel=panel,
             url=reverse("overview-panel", args=[panel.name]),
-            link=(panel.link[0], reverse(panel.link[1])) if panel.link else None,
+            link=(panel.link[0], reverse(panel.link[1]) + panel.link[2]) if panel.link else None,
             body=_body(panel, request, now),
         )
         for panel in sorted(_panels.values(), key=lambda panel: panel.order)

@@ -150,10 +150,10 @@ def _height(value: float, top: float) -> float:
 
 
 def _nice(largest: int) -> int:
-    """The least even number of 1, 2, 4, 5 or 10 times a power of ten that is not below the largest value."""
+    """The least of 2, 4, 6, 8 and 10 times a power of ten that is not below the largest value: its half is whole."""
     power = 1
     while True:
-        for step in (2, 4, 10):
+        for step in (2, 4, 6, 8, 10):
             if step * power >= largest:
                 return step * power
         power *= 10
@@ -171,13 +171,15 @@ def _pieces(line: Sequence[float | None]) -> list[list[tuple[int, float]]]:
 
 
 def _times(periods: Sequence[Period], step: float) -> list[Label]:
-    """A word below every fourth or so of the periods: the hour, or the day when they span many."""
+    """The hour below every sixth bar or so; below those of several days the day where it begins."""
     zone = ZoneInfo(timezone.get_current_timezone_name())
+    moments = [period.begins_at.astimezone(zone) for period in periods]
+    is_long = bool(moments) and (moments[-1] - moments[0]).days > 1
     every = max(len(periods) // _TICKS, 1)
-    is_long = bool(periods) and (periods[-1].ends_at - periods[0].begins_at).days > 1
     labels = []
-    for number in range(0, len(periods), every):
-        local = periods[number].begins_at.astimezone(zone)
-        text = f"{local:%a} {local.day}" if is_long else f"{local:%H:%M}"
-        labels.append(Label(round(LEFT + (number + 0.5) * step, 1), HEIGHT - 6, text))
+    for number, local in enumerate(moments):
+        begins_day = number > 0 and local.date() != moments[number - 1].date()
+        if begins_day if is_long else number % every == 0:
+            text = f"{local:%a} {local.day}" if is_long else f"{local:%H:%M}"
+            labels.append(Label(round(LEFT + (number + 0.5) * step, 1), HEIGHT - 6, text))
     return labels

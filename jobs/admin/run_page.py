@@ -9,7 +9,7 @@ from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
-from jobs import delays, history
+from jobs import delays, history, prediction
 from jobs.admin import bars
 from jobs.admin.live import Stream
 from jobs.admin.subjects import subjects_of
@@ -114,6 +114,7 @@ class RunPage:
             "elapsed": run.elapsed(self.now),
             "milestones": milestones(run),
             "delays": spent,
+            "foretold": prediction.of_run(run, self.now) if prediction.is_held(run) else None,
             "delay_bar": bars.stack((part.kind, part.seconds) for part in spent.parts),
             "subjects": subjects_of(run, self.request),
             "retries": seen.filter(retry_of=run).only("id", "status", "queued_at").order_by("id"),

@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from jobs import display
-from jobs.admin import delay_page, navigation
+from jobs.admin import delay_page, navigation, outlook_page
 from jobs.admin.base import ChangeList, ReadOnlyAdmin
 from jobs.admin.failure_pages import FailurePages
 from jobs.admin.live import stream_for
@@ -153,6 +153,7 @@ class JobRunAdmin(RunActions, ReadOnlyAdmin[JobRun]):
             path("<uuid:run_id>/log/", view(self.log), name="jobs_jobrun_log"),
             *self.action_urls(),
             *delay_page.urls(self.admin_site),
+            *outlook_page.urls(self.admin_site),
             *FailurePages(self.admin_site).urls(),
         ]
         return mine + super().get_urls()

@@ -12,6 +12,7 @@ from unfold import widgets
 
 from jobs.admin.moments import MomentField
 from jobs.admin.owner_form import owner_group_field
+from jobs.admin.policy_form import PolicyForm, initial_policies
 from jobs.definitions import all_jobs
 from jobs.errors import InvalidSchedule
 from jobs.models import Schedule, SchedulePolicy
@@ -33,6 +34,7 @@ FIELD_OF_ERROR = {
     **dict.fromkeys(("event", "solar"), "solar_event"),
     "when": "kind",
     "catch_up_window_seconds": "catch_up_window",
+    "jitter_seconds": "jitter",
     "deadline_seconds": "deadline",
 }
 CATCH_UP = SchedulePolicy.CatchUp
@@ -152,10 +154,11 @@ class TimingForm(forms.Form):
             case "cron":
                 return When(cron=given["cron"], timezone=given["timezone"])
             case "interval":
-                return When(interval=given["interval"])
+                return When(interval=given["interval"], timezone=given["timezone"])
             case "clock":
-                return When(clock=given["clock"])
-        return When(solar=(given["solar_event"], given["latitude"], given["longitude"]))
+                return When(clock=given["clock"], timezone=given["timezone"])
+        place = (given["solar_event"], given["latitude"], given["longitude"])
+        return When(solar=place, timezone=given["timezone"])
 
     def timing(self) -> Timing:
         """The timing that saving would give. Raises InvalidSchedule."""
@@ -181,7 +184,7 @@ class TimingForm(forms.Form):
         return timezone.now().replace(microsecond=0)
 
 
-class ScheduleForm(TimingForm):
+class ScheduleForm(PolicyForm, TimingForm):
     """Everything a person decides about a schedule, but for the job's parameters."""
 
     name = forms.CharField(max_length=200, widget=widgets.UnfoldAdminTextInputWidget())
@@ -270,6 +273,7 @@ class ScheduleForm(TimingForm):
             one_off=given["one_off"],
             catch_up=given["catch_up"],
             catch_up_window_seconds=given["catch_up_window"],
+            policies=self.policies(),
             deadline_seconds=given["deadline"],
             keep_days=given["keep_days"],
             keep_runs=given["keep_runs"],
@@ -289,6 +293,7 @@ def initial_of(schedule: Schedule) -> dict[str, Any]:
         "one_off": schedule.one_off,
         "catch_up": policy.catch_up,
         "catch_up_window": length_in_words(timedelta(seconds=policy.catch_up_window_seconds)),
+        **initial_policies(policy),
         "deadline": length_in_words(timedelta(seconds=policy.deadline_seconds))
         if policy.deadline_seconds
         else "",
@@ -304,14 +309,15 @@ def _initial_timing(schedule: PeriodicTask) -> dict[str, Any]:
         row = schedule.crontab
         fields = (row.minute, row.hour, row.day_of_month, row.month_of_year, row.day_of_week)
         return {"kind": "cron", "cron": " ".join(fields), "timezone": str(row.timezone)}
+    zone = {"timezone": schedule.policy.timezone} if schedule.policy.timezone else {}
     if schedule.interval is not None:
         step = timedelta(**{schedule.interval.period: schedule.interval.every})
-        return {"kind": "interval", "interval": f"every {in_words(step)}"}
+        return {"kind": "interval", "interval": f"every {in_words(step)}", **zone}
     if schedule.clocked is not None:
-        return {"kind": "clock", "clock": schedule.clocked.clocked_time}
+        return {"kind": "clock", "clock": schedule.clocked.clocked_time, **zone}
     if schedule.solar is not None:
         place = {"latitude": float(schedule.solar.latitude), "longitude": float(schedule.solar.longitude)}
-        return {"kind": "solar", "solar_event": schedule.solar.event, **place}
+        return {"kind": "solar", "solar_event": schedule.solar.event, **place, **zone}
     return {}
 
 

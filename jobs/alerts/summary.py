@@ -93,7 +93,9 @@ def summarise(until: datetime, *, since: datetime | None = None) -> Summary:
         .annotate(count=Count("pk"))
     )
     read = AlertRead.objects.filter(alert=OuterRef("pk"), at__gte=OuterRef("news_at"))
-    latest = (shown.filter(last_seen_at__gte=since) | live).order_by("-priority", "-last_seen_at")
+    # Who reads it is not known: what belongs to a group is counted, but not named.
+    named = (shown.filter(last_seen_at__gte=since) | live).filter(owner_group=None)
+    latest = named.order_by("-priority", "-last_seen_at")
     return Summary(
         since=since,
         until=until,

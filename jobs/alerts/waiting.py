@@ -20,22 +20,29 @@ TIMES_P90 = 3.0
 AT_LEAST_LONGER = timedelta(seconds=60)
 RUNS_TO_COMPARE = 5
 
-_UNSERVED = """
-SELECT queue, count(*), min(queued_at) FROM jobs_jobrun
-WHERE status = 'queued' AND NOT queue = ANY(%s) AND job <> %s GROUP BY queue ORDER BY queue
+#: Of a longer backlog the oldest runs are looked at: a look stays cheap, and what is hidden behind them comes next.
+BACKLOG = 10_000
+
+_OLDEST = """
+(SELECT * FROM jobs_jobrun WHERE status = 'queued' ORDER BY id LIMIT %s) oldest
 """
 
+_UNSERVED = f"""
+SELECT queue, count(*) FROM {_OLDEST}
+WHERE NOT queue = ANY(%s) AND job <> %s GROUP BY queue ORDER BY queue
+"""  # noqa: S608 - our own words
+
 # Since when the present attempt may be taken by a worker: not while it waited for its turn or to be retried.
-_LATE = """
+_LATE = f"""
 SELECT job, queue, owner_group_id, count(*), min(since), (array_agg(id ORDER BY id))[1:5] FROM (
-    SELECT *, GREATEST(queued_at, admitted_at, first_published_at) AS since FROM jobs_jobrun
-    WHERE status = 'queued' AND queue = ANY(%s) AND job <> %s
+    SELECT id, job, queue, owner_group_id, GREATEST(queued_at, admitted_at, first_published_at) AS since
+    FROM {_OLDEST} WHERE queue = ANY(%s) AND job <> %s
 ) queued
 WHERE since < %s AND NOT EXISTS (
     SELECT FROM unnest(%s::timestamptz[], %s::timestamptz[]) AS span(began, until)
     WHERE since BETWEEN began AND until)
 GROUP BY job, queue, owner_group_id ORDER BY job, queue, owner_group_id
-"""
+"""  # noqa: S608 - our own words
 
 
 def watch_queues(at: datetime, spans: list[Span]) -> None:
@@ -48,13 +55,13 @@ def watch_queues(at: datetime, spans: list[Span]) -> None:
 
 def _watch_unserved(at: datetime, served: list[str], *, any_worker: bool) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(_UNSERVED, [served, canary.JOB])
+        cursor.execute(_UNSERVED, [BACKLOG, served, canary.JOB])
         unserved = cursor.fetchall()
     if unserved and not any_worker:
-        waiting = sum(count for _, count, _ in unserved)
+        waiting = sum(count for _, count in unserved)
         _tell_of_no_worker("*", "No worker is running", waiting, at)
         return
-    for queue, waiting, _ in unserved:
+    for queue, waiting in unserved:
         _tell_of_no_worker(queue, f"No worker takes from {queue}", waiting, at)
 
 
@@ -74,7 +81,7 @@ def _watch_late(at: datetime, served: list[str], spans: list[Span]) -> None:
     """Late runs of one job are one alert; those that were queued during an outage are explained by it."""
     explained = [[span.began for span in spans], [span.until for span in spans]]
     with connection.cursor() as cursor:
-        cursor.execute(_LATE, [served, canary.JOB, at - LATE_AFTER, *explained])
+        cursor.execute(_LATE, [BACKLOG, served, canary.JOB, at - LATE_AFTER, *explained])
         late = cursor.fetchall()
     for job, queue, owner_group_id, count, since, run_ids in late:
         subject = subjects.of_job(job)

@@ -37,7 +37,7 @@ def look() -> bool:
     with transaction.atomic():
         if not _is_alone() or not _is_due():
             return False
-        look_at(_now(), broker_error=broker_error)
+        look_at(now(), broker_error=broker_error)
     return True
 
 
@@ -66,10 +66,10 @@ def look_at(at: datetime, *, broker_error: str = "") -> None:
 
 def _is_due() -> bool:
     looked_at = AlertWatch.objects.values_list("looked_at", flat=True).first()
-    return looked_at is None or _now() - looked_at >= timedelta(seconds=settings.JOBS_WATCH_SECONDS)
+    return looked_at is None or now() - looked_at >= timedelta(seconds=settings.JOBS_WATCH_SECONDS)
 
 
-def _now() -> datetime:
+def now() -> datetime:
     """The database's time: machines need not agree on theirs."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")

@@ -43,9 +43,7 @@ class Watcher(threading.Thread):
     def look(self) -> None:
         """Look once, whatever happens; a database that was away is told of when it is back."""
         try:
-            if self._database_down_since is not None:
-                outages.tell_of_database(self._database_down_since, timezone.now())
-                self._database_down_since = None
+            self._tell_of_database()
             watch.look()
         except (OperationalError, InterfaceError) as error:
             self._database_down_since = self._database_down_since or timezone.now()
@@ -55,6 +53,13 @@ class Watcher(threading.Thread):
             # A mistake in the watch must end neither it nor the process it lives in.
             logger.exception("The watch could not look.")
             connection.close()
+
+    def _tell_of_database(self) -> None:
+        if self._database_down_since is None:
+            return
+        at = watch.now()  # raises while it is still away; by its own clock, which may differ from ours
+        outages.tell_of_database(at - (timezone.now() - self._database_down_since), at)
+        self._database_down_since = None
 
 
 _watchers: list[Watcher] = []

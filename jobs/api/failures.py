@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiResponse, extend_schema, inline_serializer
+from drf_spectacular.helpers import forced_singular_serializer
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers, status
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
@@ -64,6 +65,11 @@ class CauseSerializer(serializers.Serializer[Cause]):
     )
     decision = DecisionSerializer(allow_null=True)
     latest_run = serializers.UUIDField()
+
+
+class CausePageSerializer(serializers.Serializer[Any]):
+    next = serializers.URLField(allow_null=True)
+    results = CauseSerializer(many=True)
 
 
 class FailedRunSerializer(serializers.ModelSerializer[JobRun]):
@@ -164,13 +170,7 @@ class FailureViewSet(ViewSet):
     @extend_schema(
         operation_id="failures_list",
         parameters=[CausesQuerySerializer],
-        responses=inline_serializer(
-            "CausePage",
-            {
-                "next": serializers.URLField(allow_null=True),
-                "results": CauseSerializer(many=True),
-            },
-        ),
+        responses=forced_singular_serializer(CausePageSerializer),  # type: ignore[no-untyped-call]  # untyped there
     )
     def list(self, request: Request) -> Response:
         """Causes of failures, the latest first."""

@@ -66,3 +66,9 @@ class ByName(_Pages):
 
     def is_position(self, position: str) -> bool:
         return "\x00" not in position
+
+
+class ByJob(ByName):
+    """By the unique name of a job."""
+
+    ordering = "job"

@@ -21,8 +21,10 @@ from jobs.api.fields import FiniteFloatField, MomentField, ParametersField
 from jobs.api.filters import ScheduleFilter
 from jobs.api.pagination import ByName
 from jobs.api.parsing import StrictSerializer, read_body
+from jobs.api.schedule_policies import NAMES, PolicyInputSerializer, PolicySerializer, changed
 from jobs.definitions import is_known
 from jobs.models import JobRun, Schedule, SchedulePolicy, visibility_of
+from jobs.policies import Policies
 from jobs.timing import InvalidTiming, Timing, describe, timing_of, zone_of
 from jobs.timing.solar import EVENTS
 
@@ -64,7 +66,7 @@ class TimingSerializer(StrictSerializer):
     expires = MomentField(required=False, allow_null=True, help_text="No slot from then on.")
 
 
-class ScheduleInputSerializer(TimingSerializer):
+class ScheduleInputSerializer(TimingSerializer, PolicyInputSerializer):
     name = serializers.CharField(max_length=200)
     job = serializers.CharField(max_length=200, help_text="Name of the job.")
     parameters = ParametersField(default=dict)
@@ -131,7 +133,7 @@ class SchedulePlaceSerializer(serializers.Serializer[Any]):
     longitude = serializers.FloatField()
 
 
-class ScheduleSerializer(serializers.Serializer[Schedule]):
+class ScheduleSerializer(PolicySerializer):
     id = serializers.IntegerField()
     name = serializers.CharField()
     job = serializers.CharField(source="task", help_text="Name of the job, or of another Celery task.")
@@ -219,7 +221,7 @@ class ScheduleDetailSerializer(ScheduleSerializer):
 class ScheduleViewSet(mixins.ListModelMixin, GenericViewSet[Schedule]):
     queryset = Schedule.objects.select_related(
         "crontab", "interval", "solar", "clocked", "policy", "policy__owner", "policy__owner_group"
-    )
+    ).prefetch_related("calendars")
     serializer_class = ScheduleSerializer
     filterset_class = ScheduleFilter
     pagination_class = ByName
@@ -285,7 +287,12 @@ class ScheduleViewSet(mixins.ListModelMixin, GenericViewSet[Schedule]):
         serializer.is_valid(raise_exception=True)
         changes = serializer.validated_data
         wish = schedules.wish_of(schedule)
-        wish = replace(wish, when=changed_when(wish.when, changes), **_policy_and_names(changes))
+        wish = replace(
+            wish,
+            when=changed_when(wish.when, changes),
+            policies=changed(wish.policies, changes),
+            **_policy_and_names(changes),
+        )
         with transaction.atomic():
             schedules.change(schedule, wish, by=person(request))
             _give(schedule, changes, request)
@@ -342,7 +349,9 @@ def _give(schedule: Schedule, body: Mapping[str, Any], request: Request) -> None
 
 
 def _wish(body: Mapping[str, Any]) -> schedules.Wish:
-    return schedules.Wish(when=when_of_body(body), **_policy_and_names(body))
+    return schedules.Wish(
+        when=when_of_body(body), policies=changed(Policies(), body), **_policy_and_names(body)
+    )
 
 
 def when_of_body(body: Mapping[str, Any]) -> schedules.When:
@@ -365,4 +374,5 @@ def changed_when(before: schedules.When, changes: Mapping[str, Any]) -> schedule
 
 
 def _policy_and_names(body: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in body.items() if name not in {*_TIMING, "timezone", "owner_group"}}
+    others = {*_TIMING, *NAMES, "timezone", "owner_group"}
+    return {name: value for name, value in body.items() if name not in others}

@@ -9,6 +9,9 @@ from jobs.api.definitions import JobViewSet
 from jobs.api.delays import DelayStatisticsView, RunDelaysView
 from jobs.api.events import EventsView
 from jobs.api.failures import FailureViewSet
+from jobs.api.limits import LimitViewSet
+from jobs.api.maintenance import CalendarViewSet, MaintenanceWindowViewSet
+from jobs.api.predictions import PredictionsView, RunPredictionView
 from jobs.api.runs import RunViewSet
 from jobs.api.schedule_previews import SchedulePreviewViewSet
 from jobs.api.schedule_switches import ScheduleSwitchViewSet
@@ -66,6 +69,28 @@ urlpatterns = [
     path("jobs/", JobViewSet.as_view({"get": "list"}), name="job-list"),
     path("jobs/<name:name>/", JobViewSet.as_view({"get": "retrieve"}), name="job-detail"),
     path("jobs/<name:name>/trigger/", JobViewSet.as_view({"post": "trigger"}), name="job-trigger"),
+    path("limits/", LimitViewSet.as_view({"get": "list"}), name="limit-list"),
+    path(
+        "limits/<name:name>/",
+        LimitViewSet.as_view({"get": "retrieve", "put": "update", "delete": "destroy"}),
+        name="limit-detail",
+    ),
+    path(
+        "maintenance-windows/",
+        MaintenanceWindowViewSet.as_view({"get": "list", "post": "create"}),
+        name="maintenance-window-list",
+    ),
+    path(
+        "maintenance-windows/<int:pk>/",
+        MaintenanceWindowViewSet.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
+        name="maintenance-window-detail",
+    ),
+    path("calendars/", CalendarViewSet.as_view({"get": "list", "post": "create"}), name="calendar-list"),
+    path(
+        "calendars/<int:pk>/",
+        CalendarViewSet.as_view({"get": "retrieve", "put": "update", "delete": "destroy"}),
+        name="calendar-detail",
+    ),
     path("runs/", RunViewSet.as_view({"get": "list"}), name="run-list"),
     path("runs/active/", RunViewSet.as_view({"get": "active"}), name="run-active"),
     path("runs/stats/", StatisticsView.as_view(), name="run-stats"),
@@ -73,6 +98,8 @@ urlpatterns = [
     path("runs/<uuid:id>/progress/", RunViewSet.as_view({"get": "progress"}), name="run-progress"),
     path("runs/<uuid:id>/logs/", RunViewSet.as_view({"get": "logs"}), name="run-logs"),
     path("runs/delays/", DelayStatisticsView.as_view(), name="run-delay-stats"),
+    path("predictions/", PredictionsView.as_view(), name="prediction-list"),
+    path("runs/<uuid:id>/prediction/", RunPredictionView.as_view(), name="run-prediction"),
     path("runs/<uuid:id>/delays/", RunDelaysView.as_view(), name="run-delays"),
     path("runs/<uuid:id>/cancel/", RunViewSet.as_view({"post": "cancel"}), name="run-cancel"),
     path("runs/<uuid:id>/retry/", RunViewSet.as_view({"post": "retry"}), name="run-retry"),

@@ -46,6 +46,15 @@ def everything_counted() -> Iterator[Metric]:
     for series, (name, meaning, label) in HISTOGRAMS.items():
         yield _histogram(name, meaning, label, (row for row in rows if row.series == series))
     yield _requests(row for row in rows if row.series == "http_request")
+    deliveries = CounterMetricFamily(
+        "almanac_deliveries",
+        "Notifications that ended, by kind of channel.",
+        labels=["channel_kind", "outcome"],
+    )
+    for row in rows:
+        if row.series == "delivery":
+            deliveries.add_metric([row.subject, row.key], row.count)
+    yield deliveries
 
 
 def _outcomes(events: Mapping[tuple[str, str], int]) -> Metric:

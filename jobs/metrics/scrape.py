@@ -14,11 +14,11 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from jobs import outbox
-from jobs.metrics import counters, gauges
+from jobs.metrics import alerts, counters, gauges
 from jobs.metrics.registry import all_collectors
 from jobs.probing import NoAnswer, Probe
 
-__all__ = ["counters", "exposition", "gauges"]
+__all__ = ["alerts", "counters", "exposition", "gauges"]
 
 logger = logging.getLogger(__name__)
 

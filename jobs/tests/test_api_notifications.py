@@ -159,7 +159,8 @@ def test_what_is_wrong_with_a_rule_is_named(client, change, field):
 
 def test_a_step_of_a_changed_rule_has_to_be_complete(client):
     made = rule(inbox())
-    for step in ({"after_minutes": 5}, {"channels": []}, {}):
+    incomplete: list[dict[str, object]] = [{"after_minutes": 5}, {"channels": []}, {}]
+    for step in incomplete:
         response = client.patch(f"{ROOT}rules/{made.pk}/", {"steps": [step]}, format="json")
         assert response.status_code == 400, step
 

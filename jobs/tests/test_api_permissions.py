@@ -19,11 +19,17 @@ ARGUMENTS: dict[str | None, list[object]] = {
     "job-detail": ["testing.add_numbers"],
     "job-trigger": ["testing.add_numbers"],
     "queue-purge": ["default"],
+    "limit-detail": ["testing.add_numbers"],
+    "maintenance-window-detail": [SCHEDULE],
+    "calendar-detail": [SCHEDULE],
     **{
         f"worker-{name}": ["nobody@here"]
         for name in ("detail", *(a.replace("/", "-") for a in WORKER_CONTROLS))
     },
-    **{f"run-{name}": [RUN] for name in ("detail", "progress", "logs", "delays", "cancel", "retry")},
+    **{
+        f"run-{name}": [RUN]
+        for name in ("detail", "progress", "logs", "delays", "prediction", "cancel", "retry")
+    },
     **{
         f"alert-{name}": [SCHEDULE]
         for name in ("detail", "read", "acknowledge", "snooze", "unsnooze", "resolve", "dismiss")
@@ -75,7 +81,7 @@ def call(client, name, method):
 
 
 def test_the_matrix_knows_every_operation():
-    assert len(OPERATIONS) == 64
+    assert len(OPERATIONS) == 109
 
 
 @everywhere

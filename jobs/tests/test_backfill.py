@@ -1,6 +1,7 @@
 """Slots of a span that has passed run after all, or once more: each once."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -27,7 +28,8 @@ def ten_minutely() -> Schedule:
     task = schedule(crontab_row("*/10 * * * *"), made_at=NOW - 25 * MINUTE)
     SchedulePolicy.objects.filter(pk=task.pk).update(catch_up="last")
     tick(NOW)
-    return Schedule.objects.get(pk=task.pk)
+    made: Schedule = Schedule.objects.get(pk=task.pk)
+    return made
 
 
 def statuses(task: Schedule) -> list[str]:
@@ -38,7 +40,7 @@ def statuses(task: Schedule) -> list[str]:
     )
 
 
-def the_hour(task: Schedule, which: str = Which.NEVER_RAN) -> dict[str, object]:
+def the_hour(task: Schedule, which: str = Which.NEVER_RAN) -> dict[str, Any]:
     return {"start": NOW - 60 * MINUTE, "end": NOW, "which": which, "now": NOW}
 
 

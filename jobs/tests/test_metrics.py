@@ -17,7 +17,15 @@ from jobs.metrics import scrape, totals
 from jobs.metrics.counters import everything_counted
 from jobs.metrics.registry import all_collectors
 from jobs.metrics.requests import counts
-from jobs.models import JobRun, MetricTotal, ProcessHeartbeat, RunTally
+from jobs.models import (
+    Alert,
+    Delivery,
+    JobRun,
+    MetricTotal,
+    NotificationChannel,
+    ProcessHeartbeat,
+    RunTally,
+)
 from jobs.tests.workers import execute, give_body
 from tests.jobs_for_tests import tasks
 
@@ -234,6 +242,56 @@ def test_processes_are_told_without_their_names():
     assert found["almanac_worker_slots",] == 2
     assert found["almanac_scheduler_lag_seconds",] == 0.25
     assert not any("@" in str(part) for key in found for part in key)
+
+
+@pytest.mark.django_db
+def test_alerts_are_told_by_severity_and_state():
+    now = timezone.now()
+    for number, (severity, state) in enumerate(
+        (("critical", "open"), ("high", "acknowledged"), ("low", "resolved"))
+    ):
+        Alert.objects.create(
+            kind="testing.leak",
+            fingerprint=str(number),
+            severity=severity,
+            state=state,
+            app="testing",
+            first_seen_at=now,
+            last_seen_at=now,
+            news_at=now,
+        )
+    found = everything()
+    assert found["almanac_alerts", "critical", "open"] == 1
+    assert found["almanac_alerts", "high", "acknowledged"] == 1
+    assert sum(value for key, value in found.items() if key[0] == "almanac_alerts") == 2
+
+
+@pytest.mark.django_db
+def test_notifications_are_counted_by_kind_of_channel():
+    channel = NotificationChannel.objects.create(name="Hook", kind="webhook")
+    now = timezone.now()
+    rows = [
+        Delivery.objects.create(
+            channel=channel,
+            purpose="test",
+            key=str(number),
+            title="x",
+            message={},
+            created_at=now,
+            due_at=now - timedelta(seconds=30),
+            expires_at=now + timedelta(days=1),
+        )
+        for number in range(4)
+    ]
+    assert everything()["almanac_deliveries_due",] == 4
+    assert everything()["almanac_delivery_oldest_due_seconds",] == pytest.approx(30, abs=5)
+    Delivery.objects.filter(pk__in=[row.pk for row in rows[:3]]).update(state="sent")
+    Delivery.objects.filter(pk=rows[3].pk).update(state="failed", attempts=5)
+    Delivery.objects.filter(pk=rows[3].pk).update(last_answer="500")
+    found = everything()
+    assert found["almanac_deliveries_total", "webhook", "sent"] == 3
+    assert found["almanac_deliveries_total", "webhook", "failed"] == 1
+    assert found["almanac_deliveries_due",] == 0
 
 
 @pytest.mark.django_db(transaction=True)

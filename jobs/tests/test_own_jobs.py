@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.utils import timezone
 from django_celery_results.models import TaskResult
 
@@ -67,6 +67,12 @@ def test_what_is_folded_into_an_incident_is_counted_with_it():
     AlertEvent.objects.filter(alert=folded).update(is_silent=True)
     found = summary.summarise(EIGHT + timedelta(hours=1))
     assert (found.live, found.opened) == (1, 1)
+
+
+def test_what_belongs_to_a_group_is_counted_but_not_named():
+    raised("Secret", EIGHT, owner_group_id=Group.objects.create(name="red").pk)
+    found = summary.summarise(EIGHT + timedelta(hours=1))
+    assert (found.live, found.latest) == (1, ())
 
 
 def test_the_summary_reads_well_as_text():

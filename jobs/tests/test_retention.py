@@ -9,8 +9,9 @@ from django_celery_results.models import TaskResult
 from jobs import intake, ledger, retention
 from jobs.intake import NewRun
 from jobs.ledger import LogLine
-from jobs.models import JobRun, RunLog, first_run_id
+from jobs.models import JobRun, RunAttempt, RunLog, SchedulePolicy, first_run_id
 from jobs.retention import Pruned
+from jobs.tests.schedules_for_tests import at, crontab_row, schedule
 from jobs.tests.workers import execute
 from tests.jobs_for_tests import tasks
 
@@ -114,3 +115,51 @@ def test_lines_of_a_log_are_not_lost_by_accident():
     ledger.write_logs(run.id, 1, [LogLine(at=timezone.now(), level=20, message="a")])
     retention.prune(older_than=timedelta())
     assert RunLog.objects.count() == 1
+
+
+class TestRulesOfSchedules:
+    def of_schedule(self, days, **rules):
+        """A schedule with these rules, and its runs that ended so many days ago, newest last."""
+        task = schedule(crontab_row("0 * * * *"), made_at=at("2026-03-01 00:00"), name=str(rules))
+        SchedulePolicy.objects.filter(pk=task.pk).update(**rules)
+        runs = [ended(age_in_days) for age_in_days in days]
+        JobRun.objects.filter(pk__in=[run.pk for run in runs]).update(schedule=task)
+        return runs
+
+    def left(self):
+        return set(JobRun.objects.values_list("pk", flat=True))
+
+    def test_some_keep_their_runs_for_longer_and_some_for_less(self):
+        longer = self.of_schedule([100, 40], keep_days=60)
+        shorter = self.of_schedule([10, 2], keep_days=5)
+        usual = ended(40)
+        assert retention.prune(older_than=MONTH, dry_run=True).runs == 3
+        assert retention.prune(older_than=MONTH).runs == 3
+        assert self.left() == {longer[1].pk, shorter[1].pk}
+        assert usual.pk not in self.left()
+
+    def test_some_keep_so_many(self):
+        runs = self.of_schedule([9, 8, 7, 6, 5], keep_runs=2)
+        others = self.of_schedule([9, 8], keep_runs=2, keep_days=50)
+        assert retention.prune(older_than=MONTH).runs == 3
+        assert self.left() == {run.pk for run in (*runs[3:], *others)}
+
+    def test_active_runs_neither_go_nor_count(self):
+        runs = self.of_schedule([9, 8, 7], keep_runs=1)
+        JobRun.objects.filter(pk=runs[2].pk).update(status="running", finished_at=None)
+        assert retention.prune(older_than=MONTH).runs == 1
+        assert self.left() == {runs[1].pk, runs[2].pk}
+
+    def test_age_and_number_hold_together(self):
+        runs = self.of_schedule([40, 20, 10, 1], keep_days=30, keep_runs=2)
+        retention.prune(older_than=timedelta(days=365))
+        assert self.left() == {run.pk for run in runs[2:]}
+
+
+def test_earlier_attempts_go_with_their_run():
+    run = ended(31)
+    RunAttempt.objects.create(
+        run=run, attempt=1, ended="failed", started_at=run.queued_at, ended_at=run.queued_at
+    )
+    assert retention.prune(older_than=MONTH).runs == 1
+    assert not RunAttempt.objects.exists()

@@ -1,5 +1,5 @@
 // The page of a run: its bar and log follow the events themselves; what else depends on its status is asked for when that
-// changes. Without a stream of events the page asks once a second while the run is active. Never in a hidden tab.
+// changes, or is a while old. Without a stream of events the page asks once a second while the run is active. Never in a hidden tab.
 "use strict";
 
 document.addEventListener("DOMContentLoaded", () => {
@@ -9,6 +9,7 @@ document.addEventListener("DOMContentLoaded", () => {
   const noLines = document.getElementById("no-lines");
   const connection = document.getElementById("connection");
   const EVERY_MS = 1000;
+  const OLD_MS = 15000;
   const MOST_LINES = 2000;
   let isActive = page.dataset.active === "yes";
   let isLive = false;
@@ -17,6 +18,7 @@ document.addEventListener("DOMContentLoaded", () => {
   let timer = null;
   let isAsking = false;
   let askAgain = false;
+  let askedAt = performance.now();
 
   const cell = (tag, text) => {
     const element = document.createElement(tag);
@@ -65,6 +67,7 @@ document.addEventListener("DOMContentLoaded", () => {
     }
     isAsking = true;
     askAgain = false;
+    askedAt = performance.now();
     try {
       const answer = await fetch(`${page.dataset.liveUrl}?after=${lastLine}`, { redirect: "error" });
       if (!answer.ok) throw new Error(`The server answered ${answer.status}.`);
@@ -90,7 +93,8 @@ document.addEventListener("DOMContentLoaded", () => {
   const move = (news) => {
     const bar = page.querySelector("[data-part=progress] progress");
     const signs = [news.status, news.attempt, news.cancel_requested].join();
-    if (signs !== status || !bar || news.status !== "running") {
+    const isOld = performance.now() - askedAt > OLD_MS;
+    if (signs !== status || !bar || isOld || news.status !== "running") {
       status = signs;
       ask();
       return;

@@ -17,7 +17,7 @@ from django_celery_results.models import TaskResult
 from kombu import pools
 
 from config import env
-from jobs.models import JobRun, ProcessHeartbeat
+from jobs.models import Alert, AlertWatch, JobRun, ProcessHeartbeat
 from tests.chaos.spawner import Spawned, Spawner
 from tests.jobs_for_tests.models import Mark
 from tests.servers import PrivateStack
@@ -31,6 +31,7 @@ TIMING = {
     "JOBS_TICK_SECONDS": "0.25",
     "JOBS_REPUBLISH_SECONDS": "1",
     "JOBS_CANCEL_GRACE_SECONDS": "1",
+    "JOBS_WATCH_SECONDS": "1",
 }
 PATIENCE_SECONDS = 40.0
 
@@ -151,6 +152,8 @@ class World:
         JobRun.objects.all().delete()
         Mark.objects.all().delete()
         TaskResult.objects.all().delete()
+        Alert.objects.all().delete()
+        AlertWatch.objects.all().delete()
 
 
 class Worker:

@@ -9,6 +9,7 @@ from jobs.models import JobLimit, JobRun, SchedulePolicy
 from jobs.tests.scenarios.story import MINUTE, Story, clock, work
 from jobs.tests.schedules_for_tests import tick
 from jobs.tests.test_slots import in_threads
+from jobs.tests.workers import execute
 
 Overlap = SchedulePolicy.Overlap
 Status = JobRun.Status
@@ -304,6 +305,15 @@ class TestWhatHappensToThoseThatWait:
         JobRun.objects.filter(pk=other.pk).update(status=Status.SUCCEEDED)
         story.play("00:17")
         assert story.started["00:10"] == "00:17"
+
+
+def test_a_worker_lets_the_next_run_go_when_its_own_has_ended() -> None:
+    story = Story(every=5, overlap=Overlap.BUFFER_ALL)
+    work(clock("00:05"))
+    work(clock("00:10"))
+    assert story.waiting() == ["00:10"]
+    execute(JobRun.objects.get(status=Status.QUEUED))
+    assert (story.status("00:05"), story.status("00:10")) == (Status.SUCCEEDED, Status.QUEUED)
 
 
 def test_deciding_twice_starts_one_run() -> None:

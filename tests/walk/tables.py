@@ -1,0 +1,45 @@
+"""What is in the database, in one word for each table."""
+
+from collections.abc import Callable
+
+from django.db import connection, transaction
+
+#: Tables that a reader may change, and why.
+LEFT_OUT = {
+    "django_session": "messages to the reader",
+}
+
+
+def checksums() -> dict[str, str]:
+    """Table to a hash of all its rows."""
+    with connection.cursor() as cursor:
+        tables = [name for name in connection.introspection.table_names(cursor) if name not in LEFT_OUT]
+        cursor.execute(
+            " UNION ALL ".join(
+                f"SELECT '{name}', coalesce(md5(string_agg(t::text, '|' ORDER BY t::text)), '') "
+                f'FROM "{name}" t'
+                for name in tables
+            )
+        )
+        return dict(cursor.fetchall())
+
+
+def writes() -> int:
+    """How many rows this transaction has written so far: cheap to ask, and tells whether to look closer."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0) FROM pg_stat_xact_user_tables"
+        )
+        return int(cursor.fetchone()[0])
+
+
+def changed_by(act: Callable[[], object], before: dict[str, str]) -> list[str]:
+    """The tables that an act changes; afterwards the database is as it was."""
+    with transaction.atomic():
+        written = writes()
+        act()
+        if writes() == written:
+            return []
+        after = checksums()
+        transaction.set_rollback(True)
+    return sorted(name for name in after if after[name] != before.get(name))

@@ -3,6 +3,8 @@
 The requests are found, not listed (`tests.walk`): a page that is added tomorrow is tried tomorrow.
 """
 
+from functools import partial
+
 import pytest
 from django.contrib.auth.models import Group, User
 from django.http import HttpResponse
@@ -98,9 +100,7 @@ def culprits(wished, client):
     """The requests that change something, with the tables; each is undone before the next."""
     before = tables.checksums()
     return {
-        wish: changed
-        for wish in wished
-        if (changed := tables.changed_by(lambda wish=wish: wish.send(client), before))
+        wish: changed for wish in wished if (changed := tables.changed_by(partial(wish.send, client), before))
     }
 
 

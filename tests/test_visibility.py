@@ -11,7 +11,7 @@ from django.urls import include, path
 
 from jobs.models import JobRun, Schedule
 from tests.walk import requests, tables, world
-from tests.walk.addresses import addresses
+from tests.walk.addresses import Rows, addresses
 
 pytestmark = [pytest.mark.django_db, pytest.mark.timeout(600)]
 
@@ -101,7 +101,7 @@ def test_an_outsider_finds_it_nowhere_and_a_member_everywhere(team, outsider, me
 
 def test_for_an_outsider_the_ids_are_unknown(team, outsider):
     rows = world.make(text=MARK, group=team)
-    gone = {model: rows[model] for model in OWNED}
+    gone: Rows = {model: rows[model] for model in OWNED}
     about = [address for address in addresses(rows, world.VALUES) if is_about(address, gone)]
     client = client_of(outsider)
     answers = {address.route: client.get(address.path) for address in about}
@@ -123,7 +123,7 @@ def test_an_outsider_controls_nothing_of_it(team, outsider):
     before = owned_rows()
     root = User.objects.create_superuser("root")
     found = addresses(rows, world.VALUES)
-    gone = {model: rows[model] for model in OWNED}
+    gone: Rows = {model: rows[model] for model in OWNED}
     wishes = [
         *requests.of_addresses([address for address in found if is_about(address, gone)]),
         *(wish for wish in requests.of_pages(found, client_of(root)) if str(rows[JobRun].pk) in str(vars(wish))

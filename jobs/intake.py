@@ -60,10 +60,16 @@ _VALUES = [
     f"CASE WHEN l.id IS NULL THEN %s ELSE {_WHEN_LIMITED[name]} END" if name in _WHEN_LIMITED else "%s"
     for name in _COLUMNS
 ]
-_INSERT = (
+_RETURNING = "RETURNING status, waiting_for, limit_key, owner_group_id"
+_INSERT_LIMITED = (
     f"INSERT INTO jobs_jobrun ({', '.join(_COLUMNS)}) "  # noqa: S608 - names of our own
     f"SELECT {', '.join(_VALUES)} FROM (VALUES (%s)) AS new(job) LEFT JOIN jobs_joblimit l ON l.job = new.job "
-    "RETURNING status, waiting_for, limit_key, owner_group_id"
+    f"{_RETURNING}"
+)
+# Nearly every job has no limit: planning the statement above takes longer than executing this one.
+_INSERT = (
+    f"INSERT INTO jobs_jobrun ({', '.join(_COLUMNS)}) SELECT {', '.join(['%s'] * len(_COLUMNS))} "  # noqa: S608 - as above
+    f"WHERE NOT EXISTS (SELECT FROM jobs_joblimit WHERE job = %s) {_RETURNING}"
 )
 
 
@@ -71,8 +77,8 @@ _INSERT = (
 _EVENT_FIELDS = [
     field for field in AuditEvent._meta.concrete_fields if field.name not in ("id", "at", "owner_group_id")
 ]
-_INSERT_AND_TELL = (
-    f"WITH run AS ({_INSERT}), told AS ("  # noqa: S608 - names of our own
+_TELL = (
+    "WITH run AS ({}), told AS ("  # noqa: S608 - names of our own
     f"INSERT INTO jobs_auditevent ({', '.join(str(field.column) for field in _EVENT_FIELDS)}, owner_group_id) "
     f"SELECT {', '.join(['%s'] * len(_EVENT_FIELDS))}, owner_group_id FROM run"
     ") SELECT status, waiting_for, limit_key, owner_group_id FROM run"
@@ -81,27 +87,33 @@ _INSERT_AND_TELL = (
 
 def _save(run: JobRun, by: AbstractBaseUser | None) -> None:
     """What `run.save(force_insert=True)` does, for half of its cost: the statement is always the same."""
-    statement, values = _INSERT, _run_values(run)
+    told: list[Any] = []
+    frame = "{}"
     if by is not None:
         asked = f"Asked for a run: {run.get_trigger_display()}."
         event = audit.event(AuditEvent.Action.CONTROLLED, by=by, thing=run, message=asked)
-        statement, values = _INSERT_AND_TELL, values + _values(event, _EVENT_FIELDS)
+        frame, told = _TELL, _values(event, _EVENT_FIELDS)
+    values = _values(run, _FIELDS)
     with connection.cursor() as cursor:
-        cursor.execute(statement, values)
-        # A trigger may have inherited the group.
-        run.status, run.waiting_for, run.limit_key, run.owner_group_id = cursor.fetchone()
+        cursor.execute(frame.format(_INSERT), [*values, run.job, *told])
+        row = cursor.fetchone()
+        if row is None:
+            cursor.execute(frame.format(_INSERT_LIMITED), [*_limited(values, run), *told])
+            row = cursor.fetchone()
+    # A trigger may have inherited the group.
+    run.status, run.waiting_for, run.limit_key, run.owner_group_id = row
     if run.status == JobRun.Status.WAITING:
         run.published_at, run.first_published_at, run.publish_count = None, None, 0
     run._state.adding = False
     run._state.db = connection.alias
 
 
-def _run_values(run: JobRun) -> list[Any]:
+def _limited(values: list[Any], run: JobRun) -> list[Any]:
     """The values of the columns, and in between and at the end what the limits are looked up by."""
-    values = []
-    for column, value in zip(_COLUMNS, _values(run, _FIELDS), strict=True):
-        values += [value, Jsonb(run.parameters)] if column == "limit_key" else [value]
-    return [*values, run.job]
+    given = []
+    for column, value in zip(_COLUMNS, values, strict=True):
+        given += [value, Jsonb(run.parameters)] if column == "limit_key" else [value]
+    return [*given, run.job]
 
 
 def _values(row: Model, fields: Sequence[Any]) -> list[Any]:

@@ -51,6 +51,10 @@ class RunSummarySerializer(serializers.ModelSerializer[JobRun]):
         help_text="Only members of this group see the run; null: everybody.",
     )
     progress = ProgressSerializer(source="*")
+    waiting_for = serializers.ChoiceField(
+        choices=[("", "Nothing"), *JobRun.WaitingFor.choices],
+        help_text="What a run in status `waiting` waits for; of one that ended while it waited, what it was.",
+    )
     wait_seconds = serializers.SerializerMethodField(
         help_text="From being asked for to the start of the latest attempt, or until now."
     )

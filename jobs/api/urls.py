@@ -141,7 +141,7 @@ urlpatterns = [
         "schedules/<int:pk>/run-now/", ScheduleViewSet.as_view({"post": "run_now"}), name="schedule-run-now"
     ),
     path("alerts/", AlertViewSet.as_view({"get": "list", "post": "create"}), name="alert-list"),
-    path("alerts/kinds/", AlertViewSet.as_view({"get": "kinds"}), name="alert-kinds"),
+    path("alerts/kinds/", AlertViewSet.as_view({"get": "kinds"}, pagination_class=None), name="alert-kinds"),
     path("alerts/stats/", AlertViewSet.as_view({"get": "stats"}), name="alert-stats"),
     path(
         "alerts/unread-summary/",

@@ -148,7 +148,9 @@ def test_queues_are_told_with_depth_runs_and_workers(everything_runs, client, fl
     held = tasks.add_numbers.enqueue(left=1)
     JobRun.objects.filter(pk=held.pk).update(status="running")
     default, *others = client.get(reverse("api:queue-list")).json()
+    oldest = JobRun.objects.filter(status="queued").earliest("pk")
     assert default == {
+        "oldest_at": oldest.queued_at.isoformat().replace("+00:00", "Z"),
         "name": "default",
         "depth": 4,
         "waiting": 3,

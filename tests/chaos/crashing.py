@@ -8,7 +8,7 @@ import signal
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from jobs import outbox, reaper, slots
+from jobs import outbox, reaper, slot_rows, slots
 from jobs.scheduler import SlotScheduler
 
 
@@ -62,8 +62,8 @@ def then_die(function: Callable[..., Any]) -> Callable[..., Any]:
 POINTS: dict[str, tuple[Any, str, Callable[..., Any]]] = {
     "planning_a_new_schedule": (slots, "_plan", before),
     "after_locking_due_schedules": (slots, "_settle", before),
-    "before_inserting_runs": (slots, "_insert", before),
-    "after_inserting_runs": (slots, "_insert", after),
+    "before_inserting_runs": (slot_rows, "insert", before),
+    "after_inserting_runs": (slot_rows, "insert", after),
     "after_advancing_schedules": (slots, "_save", then_die),
     "before_commit": (slots, "_count_runs", then_die),
     "after_commit": (outbox, "send", before),

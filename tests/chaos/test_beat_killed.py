@@ -49,6 +49,7 @@ def test_waiting_runs_survive_a_crash_of_the_scheduler_that_looks_after_them(
         "recovering_a_lost_run": {
             "status": Status.RUNNING,
             "attempt": 1,
+            "started_at": past,
             "worker": "gone",
             "lease_expires_at": past,
             "max_attempts": 3,

@@ -17,7 +17,9 @@ pytestmark = pytest.mark.chaos
 
 @pytest.fixture
 def listener(world: World) -> Iterator[Listener]:
-    """A stream of all runs from a live process on the world's servers."""
+    """A stream of all runs from a live process on the world's servers, where nobody else touches runs."""
+    world.stop_beats()
+    world.stop_workers()
     user, _ = User.objects.get_or_create(username="listener", defaults={"is_superuser": True})
     token = {"Authorization": f"Bearer {AccessToken.for_user(user)}"}
     port = free_port()

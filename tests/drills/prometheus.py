@@ -106,13 +106,14 @@ def drill(world: World, folder: Path, *, seconds: float) -> Found:
         prometheus(f"127.0.0.1:{port}", folder / "prometheus") as scraper,
     ):
         until(lambda: scraper.ask("almanac_runs_total"), "the first counters are there")
+        before = _counted(scraper)
         _work(seconds / 2)
         first.stop()
         with web(port, log=folder / "web-again.log", **settings):
             world.new_beat()
             _work(seconds / 2)
             world.settled()
-            return _compare(scraper, seconds)
+            return _compare(scraper, before, seconds)
 
 
 def _work(seconds: float) -> None:
@@ -128,18 +129,24 @@ def _ledger() -> dict[tuple[str, str], int]:
     return {(job, status): count for job, status, count in rows}
 
 
-def _ended(scraper: Prometheus) -> dict[tuple[str, str], int]:
+def _counted(scraper: Prometheus) -> dict[tuple[str, str], int]:
+    """What the counters say. They outlive the runs: those of a shared world begin with what was there before."""
     found = scraper.ask("sum by (job_name, outcome) (almanac_runs_total) > 0")
     return {(labels["job_name"], labels["outcome"]): int(value) for labels, value in found}
 
 
-def _compare(scraper: Prometheus, seconds: float) -> Found:
+def _compare(scraper: Prometheus, before: dict[tuple[str, str], int], seconds: float) -> Found:
     ledger = _ledger()
-    until(lambda: _ended(scraper) == ledger, f"Prometheus knows {ledger}, it says {_ended(scraper)}")
+
+    def ended() -> dict[tuple[str, str], int]:
+        rises = {key: count - before.get(key, 0) for key, count in _counted(scraper).items()}
+        return {key: rise for key, rise in rises.items() if rise}
+
+    until(lambda: ended() == ledger, f"Prometheus knows {ledger}, it says {ended()}")
     window = f"{int(seconds) + 30}s"
     rules = scraper.rules()
     return Found(
-        ended=_ended(scraper),
+        ended=ended(),
         ended_in_ledger=ledger,
         resets=sum(value for _, value in scraper.ask(f"resets(almanac_runs_total[{window}])")),
         scrapes=sum(value for _, value in scraper.ask(f"sum_over_time(up[{window}])")),

@@ -1,6 +1,6 @@
 """The sidebar: each app adds its own entries when its admin is loaded; people see those they may open."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,9 +34,12 @@ def add(*entries: Entry) -> None:
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """The sidebar as unfold wants it."""
+    links = {entry: reverse(entry.url_name) for entry in sorted(_entries, key=lambda entry: entry.order)}
+    active = _longest_match(request.path, links.values())
     groups: dict[str, list[dict[str, Any]]] = {}
-    for entry in sorted(_entries, key=lambda entry: entry.order):
-        groups.setdefault(entry.group, []).append(_item(entry, request))
+    for entry, link in links.items():
+        item = _item(entry, request, link=link, is_active=link == active)
+        groups.setdefault(entry.group, []).append(item)
     overview = {
         "title": "Overview",
         "icon": "dashboard",
@@ -46,22 +49,20 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     return [{"items": [overview]}] + [{"title": title, "items": items} for title, items in groups.items()]
 
 
-def _item(entry: Entry, request: HttpRequest) -> dict[str, Any]:
-    link = reverse(entry.url_name)
+def _item(entry: Entry, request: HttpRequest, *, link: str, is_active: bool) -> dict[str, Any]:
     may_open = _permission(entry)
     return {
         "title": entry.title,
         "icon": entry.icon,
         "link": link,
-        "active": _longest_match(request.path) == link,
+        "active": is_active,
         "permission": may_open,
         "badge": entry.badge(request) if entry.badge and may_open(request) else 0,
     }
 
 
-def _longest_match(path: str) -> str:
-    """The entry a page belongs to: "Run a job" and not "Runs" for a page below both."""
-    links = [reverse(entry.url_name) for entry in _entries]
+def _longest_match(path: str, links: Iterable[str]) -> str:
+    """The link of the entry a page belongs to: "Run a job" and not "Runs" for a page below both."""
     return max((link for link in links if path.startswith(link)), key=len, default="")
 
 

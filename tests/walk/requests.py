@@ -55,6 +55,11 @@ class Wish:
         shown = ", ".join(f"{name}={value!r}"[:60] for name, value in list(dict(self.data).items())[:4])
         return f"{self.method.upper()} {self.path} ({shown})"
 
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Equal for requests that are the same."""
+        return self.method, self.path, repr(self.data)
+
     def send(self, client: Client) -> Any:
         kind = {"content_type": "application/json"} if self.is_json or self.method != "post" else {}
         return getattr(client, self.method)(self.path, self.data, **kind)
@@ -69,7 +74,6 @@ def of_addresses(found: list[Address]) -> Iterator[Wish]:
 
 def of_pages(found: list[Address], superuser: Client) -> Iterator[Wish]:
     """The forms that a superuser sees, sent as they are and with a word put into each text."""
-    seen = set()
     for address in found:
         if not address.path.startswith("/admin/"):
             continue
@@ -78,11 +82,8 @@ def of_pages(found: list[Address], superuser: Client) -> Iterator[Wish]:
             continue
         for form in forms_of(page.content.decode()):
             target = urljoin(f"http://x{address.path}", form.action).removeprefix("http://x")
-            for data in (form.values, form.changed()):
-                key = (target, str(sorted(data.items())))
-                if key not in seen and not any(target.startswith(f"/{prefix}") for prefix in LEFT_OUT):
-                    seen.add(key)
-                    yield Wish("post", target, data)
+            if not any(target.startswith(f"/{prefix}") for prefix in LEFT_OUT):
+                yield from (Wish("post", target, data) for data in (form.values, form.changed()))
 
 
 def of_actions(rows: Rows, request: HttpRequest) -> Iterator[Wish]:
@@ -201,7 +202,7 @@ class _FormReader(HTMLParser):
         if kind in ("checkbox", "radio"):
             if "checked" in given or (kind == "radio" and name not in form.values):
                 form.values[name] = given.get("value", "on")
-        elif kind not in ("submit", "button", "image", "file"):
+        elif name != "csrfmiddlewaretoken" and kind not in ("submit", "button", "image", "file"):
             form.values[name] = given.get("value", "")
             if kind in ("text", "search", "email", "password"):
                 form.texts.add(name)

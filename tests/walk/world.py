@@ -1,5 +1,6 @@
 """A small world with a row for every page, so that the walk finds something everywhere."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.models import Group, User
@@ -10,7 +11,23 @@ from django_celery_results.models import TaskResult
 from accounts import keys
 from accounts.models import ApiKey
 from jobs import ledger, ownership, schedules
-from jobs.models import AuditEvent, JobRun, ProcessHeartbeat, RunLog, Schedule, SchedulePolicy
+from jobs.models import (
+    Alert,
+    AuditEvent,
+    Calendar,
+    Delivery,
+    InboxMessage,
+    JobLimit,
+    JobRun,
+    MaintenanceWindow,
+    NotificationChannel,
+    NotificationRule,
+    ProcessHeartbeat,
+    RunLog,
+    Schedule,
+)
+from jobs.notifications.configuration import save_channel
+from jobs.notifications.message import Message
 from jobs.schedules import When, Wish
 from publishing.models import FeedItem, Source
 from publishing.tests.factories import make_item, make_source
@@ -28,20 +45,22 @@ VALUES = {
 }
 
 
-def make(*, text: str, group: Group | None = None, is_waiting: bool = False) -> Rows:
-    """One row of each kind; the schedule and the run belong to the group, and `text` stands wherever they have some."""
+def make(
+    *, text: str, group: Group | None = None, is_waiting: bool = False, reader: User | None = None
+) -> Rows:
+    """One row of each kind. What can belong to a group does, and `text` stands wherever such a row has some.
+
+    The message in the inbox is the reader's, or somebody else's.
+    """
+    root = User.objects.create_superuser(f"maker-{User.objects.count()}")
     someone = User.objects.create_user(f"someone-{User.objects.count()}")
     schedule = make_schedule(text, group)
     run = make_run(text, schedule, is_waiting=is_waiting)
     source = make_source()
-    root = User.objects.create_superuser(f"maker-{User.objects.count()}")
-    now = timezone.now()
-    facts = {"pid": 1, "started_at": now, "seen_at": now, "info": {"queues": ["default"], "concurrency": 2}}
-    heartbeat, _ = ProcessHeartbeat.objects.get_or_create(kind="worker", name="worker@here", defaults=facts)
     found: dict[type[models.Model], models.Model] = {
         Schedule: schedule,
         JobRun: run,
-        ProcessHeartbeat: heartbeat,
+        ProcessHeartbeat: make_heartbeat(),
         Source: source,
         FeedItem: make_item(source),
         User: someone,
@@ -53,6 +72,8 @@ def make(*, text: str, group: Group | None = None, is_waiting: bool = False) -> 
             subject_type="jobs.schedule",
             owner_group_id=group.pk if group else None,
         ),
+        **make_pauses(schedule),
+        **make_notifications(text, run, group, reader or someone),
     }
     found[TaskResult], _ = TaskResult.objects.get_or_create(
         task_id=str(run.pk), defaults={"task_name": run.job}
@@ -60,6 +81,64 @@ def make(*, text: str, group: Group | None = None, is_waiting: bool = False) -> 
     for model in sorted(models_of_pages() - set(found), key=str):
         found[model] = row_of(model, found, group)
     return found
+
+
+def make_heartbeat() -> ProcessHeartbeat:
+    now = timezone.now()
+    facts = {"pid": 1, "started_at": now, "seen_at": now, "info": {"queues": ["default"], "concurrency": 2}}
+    heartbeat, _ = ProcessHeartbeat.objects.get_or_create(kind="worker", name="worker@here", defaults=facts)
+    return heartbeat
+
+
+def make_pauses(schedule: Schedule) -> dict[type[models.Model], models.Model]:
+    """A calendar and a window that name the schedule, and a limit of a job."""
+    now = timezone.now()
+    calendar = Calendar.objects.create(name=f"Walked {Calendar.objects.count()}")
+    calendar.days.create(first_day=now.date(), last_day=now.date())
+    window = MaintenanceWindow.objects.create(
+        name=f"Walked {MaintenanceWindow.objects.count()}",
+        starts_at=now + timedelta(days=1),
+        ends_at=now + timedelta(days=1, hours=1),
+    )
+    for row in (calendar, window):
+        row.schedules.add(schedule)
+    limit, _ = JobLimit.objects.get_or_create(job=VALUES["name"], defaults={"max_running": 5})
+    return {Calendar: calendar, MaintenanceWindow: window, JobLimit: limit}
+
+
+def make_notifications(
+    text: str, run: JobRun, group: Group | None, reader: User
+) -> dict[type[models.Model], models.Model]:
+    """An alert about the run, a failed delivery of it and what lies in the reader's inbox; the channel is off."""
+    now = timezone.now()
+    count = NotificationChannel.objects.count()
+    channel = NotificationChannel(name=f"Walked {count}", kind="inbox", is_enabled=False)
+    save_channel(channel, settings={"users": [reader.username]}, by=None)
+    rule = NotificationRule.objects.create(name=f"Walked {count}", kinds=["walked.*"], changes=["opened"])
+    rule.channels.add(channel)
+    alert = Alert.objects.create(
+        kind="jobs.run_failed", severity="high", fingerprint=f"walked-{count}", app="jobs", job=run.job,
+        subject_type="run", subject_id=str(run.pk), subject_text=text, title=text, message=text,
+        context={"text": text}, state=Alert.State.OPEN, count=1,
+        first_seen_at=now, last_seen_at=now, opened_at=now, news_at=now, told_at=now, owner_group=group,
+    )  # fmt: skip
+    told = Message(type="alert.opened", title=text, severity="high", at=now, text=text)
+    delivery = Delivery.objects.create(
+        channel=channel, purpose=Delivery.Purpose.ALERT, key=f"walked-{count}", alert=alert, rule=rule,
+        owner_groups=[group.pk] if group else [], title=text, message=told.model_dump(mode="json"),
+        state=Delivery.State.FAILED, created_at=now, due_at=now, expires_at=now + timedelta(days=1),
+        ended_at=now, last_answer=text,
+    )  # fmt: skip
+    message = InboxMessage.objects.create(
+        user=reader, alert=alert, title=text, text=text, severity="high", at=now
+    )
+    return {
+        NotificationChannel: channel,
+        NotificationRule: rule,
+        Alert: alert,
+        Delivery: delivery,
+        InboxMessage: message,
+    }
 
 
 def make_schedule(text: str, group: Group | None) -> Schedule:
@@ -94,7 +173,3 @@ def make_run(text: str, schedule: Schedule, *, is_waiting: bool) -> JobRun:
     assert ledger.finish(run.pk, claim.attempt, outcome)
     run.refresh_from_db()
     return run
-
-
-def policy_of(schedule: Any) -> SchedulePolicy:
-    return SchedulePolicy.objects.get(pk=schedule.pk)

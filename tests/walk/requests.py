@@ -97,7 +97,7 @@ def of_actions(rows: Rows, request: HttpRequest) -> Iterator[Wish]:
 
 def of_document(found: list[Address]) -> Iterator[Wish]:
     """Every operation of the OpenAPI document, with a body as the document wants it."""
-    document = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
+    document = SchemaGenerator().get_schema(request=None, public=True)
     by_route = {_as_documented(address.route): address for address in found}
     for route, operations in document["paths"].items():
         for method, operation in operations.items():

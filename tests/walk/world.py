@@ -1,7 +1,6 @@
 """A small world with a row for every page, so that the walk finds something everywhere."""
 
 from datetime import timedelta
-from typing import Any
 
 from django.contrib.auth.models import Group, User
 from django.db import models

@@ -137,7 +137,14 @@ class World:
             f"{run.id} {run.job} {run.status} attempt {run.attempt} {run.worker} {run.reason}"
             for run in JobRun.objects.order_by("id")
         ]
-        return "\n".join([*runs, self.logs()])
+        return "\n".join([*runs, *self._processes(), self.logs()])
+
+    def _processes(self) -> list[str]:
+        """Which schedulers and workers live, and how the others ended."""
+        named = [("scheduler", beat) for beat in self._beats]
+        named += [(worker.name, worker.process) for worker in self._workers]
+        codes = [(name, process.pid, process.poll()) for name, process in named]
+        return [f"{name} {pid} {'lives' if code is None else f'ended: {code}'}" for name, pid, code in codes]
 
     def logs(self) -> str:
         """The latest words of every process."""

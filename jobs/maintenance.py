@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
@@ -10,7 +11,7 @@ from django.db import transaction
 from jobs import audit
 from jobs.definitions import is_known
 from jobs.errors import InvalidWindow
-from jobs.models import MaintenanceWindow, Schedule
+from jobs.models import Calendar, MaintenanceWindow, Schedule
 from jobs.timing import Crontab, InvalidTiming, zone_of
 
 _MOST_MINUTES = 7 * 24 * 60
@@ -62,7 +63,7 @@ def save(
 
     Raises InvalidWindow.
     """
-    fields = problems(wish, pk=window.pk if window else 0)
+    fields = problems(wish, pk=window.pk if window else 0, by=by)
     if fields:
         raise InvalidWindow(fields)
     with transaction.atomic():
@@ -72,7 +73,7 @@ def save(
             setattr(row, name, getattr(wish, name))
         row.jobs, row.queues = list(wish.jobs), list(wish.queues)
         row.save()
-        row.schedules.set(wish.schedules)
+        row.schedules.set([*wish.schedules, *hidden_schedules(row, by)])
         audit.record(by, row, f"Maintenance window {wish.name}: {in_words(wish)}.", action=action)
     return row
 
@@ -93,8 +94,19 @@ def in_words(wish: WindowWish) -> str:
     return f"{when}, {MaintenanceWindow.Mode(wish.mode).label.lower()}"
 
 
-def problems(wish: WindowWish, *, pk: int = 0) -> dict[str, list[str]]:
-    """What is wrong with a window, by field; empty when nothing is."""
+def hidden_schedules(row: MaintenanceWindow | Calendar, user: Any) -> set[int]:
+    """Ids of the schedules of a window or calendar that a user does not see: saving keeps them. Nobody sees all."""
+    if user is None:
+        return set()
+    # Not by `row.schedules`: that may hold only what the user sees.
+    chosen = set(
+        type(row).objects.filter(pk=row.pk, schedules__isnull=False).values_list("schedules", flat=True)
+    )
+    return chosen - set(Schedule.objects.visible_to(user).filter(pk__in=chosen).values_list("pk", flat=True))
+
+
+def problems(wish: WindowWish, *, pk: int = 0, by: Any = None) -> dict[str, list[str]]:
+    """What is wrong with a window, by field; empty when nothing is. To `by` what they do not see does not exist."""
     fields = _problems_of_time(wish)
     if not wish.name.strip():
         fields["name"] = ["A window needs a name."]
@@ -108,7 +120,8 @@ def problems(wish: WindowWish, *, pk: int = 0) -> dict[str, list[str]]:
         fields["jobs"] = [f"There is no job named {', '.join(unknown)}."]
     if unknown := [name for name in wish.queues if name not in settings.JOBS_QUEUES]:
         fields["queues"] = [f"There is no queue named {', '.join(unknown)}."]
-    known = set(Schedule.objects.filter(pk__in=wish.schedules).values_list("pk", flat=True))
+    seen = Schedule.objects.all() if by is None else Schedule.objects.visible_to(by)
+    known = set(seen.filter(pk__in=wish.schedules).values_list("pk", flat=True))
     if missing := [str(pk) for pk in wish.schedules if pk not in known]:
         fields["schedules"] = [f"There is no schedule {', '.join(missing)}."]
     return fields

@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import admin
-from django.db.models import Count
+from django.db.models import Count, Prefetch
 from django.forms import ModelForm
 from django.http import HttpRequest
 from django.utils import timezone
@@ -19,7 +19,7 @@ from jobs.admin.schedule_form import job_choices
 from jobs.definitions import find_job
 from jobs.limits import Limits
 from jobs.maintenance import WindowWish
-from jobs.models import Calendar, CalendarDays, JobLimit, JobRun, MaintenanceWindow
+from jobs.models import Calendar, CalendarDays, JobLimit, JobRun, MaintenanceWindow, Schedule
 from jobs.rates import Rate, parse_rate
 
 navigation.add(
@@ -97,8 +97,26 @@ class WindowForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs o
         return given
 
 
+class SchedulesSeen:
+    """For pages about things that cover schedules: those of other groups are not shown, and saving keeps them."""
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        seen = Schedule.objects.visible_to(request.user)
+        return super().get_queryset(request).prefetch_related(Prefetch("schedules", queryset=seen))  # type: ignore[misc]
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "schedules":
+            kwargs["queryset"] = Schedule.objects.visible_to(request.user)
+        return super().formfield_for_manytomany(db_field, request, **kwargs)  # type: ignore[misc]
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        hidden = maintenance.hidden_schedules(form.instance, request.user)
+        super().save_related(request, form, formsets, change)  # type: ignore[misc]
+        form.instance.schedules.add(*hidden)
+
+
 @admin.register(MaintenanceWindow)
-class MaintenanceWindowAdmin(ModelAdmin[MaintenanceWindow]):
+class MaintenanceWindowAdmin(SchedulesSeen, ModelAdmin[MaintenanceWindow]):
     form = WindowForm
     list_display = ("name", "when", "mode", "covers", "state")
     search_fields = ("name", "note")
@@ -140,7 +158,7 @@ class DaysInline(TabularInline):  # type: ignore[misc]  # the theme has no types
 
 
 @admin.register(Calendar)
-class CalendarAdmin(ModelAdmin[Calendar]):
+class CalendarAdmin(SchedulesSeen, ModelAdmin[Calendar]):
     list_display = ("name", "description", "entries", "followers")
     search_fields = ("name", "description")
     autocomplete_fields = ("schedules",)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from django.db.models import Prefetch
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import mixins, serializers, status
 from rest_framework.request import Request
@@ -18,7 +19,7 @@ from jobs.api.parsing import StrictSerializer, read_body
 from jobs.api.schedules import ZoneField
 from jobs.calendars import Days
 from jobs.maintenance import WindowWish
-from jobs.models import Calendar, CalendarDays, MaintenanceWindow
+from jobs.models import Calendar, CalendarDays, MaintenanceWindow, Schedule
 
 _LARGEST_ID = 2**31 - 1
 _GONE = {204: OpenApiResponse(description="It is gone.")}
@@ -110,8 +111,18 @@ class CalendarSerializer(serializers.Serializer[Calendar]):
         return sorted(schedule.pk for schedule in calendar.schedules.all())
 
 
-class MaintenanceWindowViewSet(mixins.ListModelMixin, GenericViewSet[MaintenanceWindow]):
-    queryset = MaintenanceWindow.objects.prefetch_related("schedules")
+class _SchedulesSeen:
+    """Schedules of other groups are not told."""
+
+    request: Request
+
+    def get_queryset(self) -> Any:
+        seen = Schedule.objects.visible_to(self.request.user)
+        return super().get_queryset().prefetch_related(Prefetch("schedules", queryset=seen))  # type: ignore[misc]
+
+
+class MaintenanceWindowViewSet(_SchedulesSeen, mixins.ListModelMixin, GenericViewSet[MaintenanceWindow]):
+    queryset = MaintenanceWindow.objects.all()
     serializer_class = WindowSerializer
     pagination_class = ByName
     permission_of = {
@@ -165,8 +176,8 @@ class MaintenanceWindowViewSet(mixins.ListModelMixin, GenericViewSet[Maintenance
         return Response(WindowSerializer(self.get_object()).data, status=code)
 
 
-class CalendarViewSet(mixins.ListModelMixin, GenericViewSet[Calendar]):
-    queryset = Calendar.objects.prefetch_related("days", "schedules")
+class CalendarViewSet(_SchedulesSeen, mixins.ListModelMixin, GenericViewSet[Calendar]):
+    queryset = Calendar.objects.prefetch_related("days")
     serializer_class = CalendarSerializer
     pagination_class = ByName
     permission_of = {

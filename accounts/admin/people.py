@@ -75,6 +75,11 @@ class UserAdmin(ThemedUserAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super().has_delete_permission(request, obj) and _may_touch(request, obj)
 
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """What goes with a user, such as API keys, has no delete button of its own and needs no permission of its own."""
+        deleted, counts, _, protected = super().get_deleted_objects(objs, request)
+        return deleted, counts, set(), protected
+
 
 @admin.register(Group)
 class GroupAdmin(ThemedGroupAdmin):

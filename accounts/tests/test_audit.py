@@ -10,7 +10,7 @@ from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 from django.utils import timezone
 
-from accounts import limits
+from accounts import keys, limits
 from accounts.tasks import forget_audit
 from jobs import ownership, schedules
 from jobs.context import ActiveRun
@@ -227,3 +227,10 @@ def test_a_group_that_owns_something_is_not_deleted_in_the_admin(root):
     assert "Team A: 1 schedule" in page
     signed_in(root).post(f"/admin/auth/group/{team.pk}/delete/", {"post": "yes"})
     assert Group.objects.filter(pk=team.pk).exists()
+
+
+def test_a_user_with_api_keys_can_be_deleted(root):
+    ada = staff("jobs.view_jobrun", name="ada")
+    keys.make(name="CI", owner=ada, wanted=["runs:read"], by=root)
+    signed_in(root).post(f"/admin/auth/user/{ada.pk}/delete/", {"post": "yes"})
+    assert not User.objects.filter(username="ada").exists()

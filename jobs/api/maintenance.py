@@ -114,10 +114,9 @@ class CalendarSerializer(serializers.Serializer[Calendar]):
 class _SchedulesSeen:
     """Schedules of other groups are not told."""
 
-    request: Request
-
     def get_queryset(self) -> Any:
-        seen = Schedule.objects.visible_to(self.request.user)
+        user = self.request.user  # type: ignore[attr-defined]  # of the view it stands before
+        seen = Schedule.objects.visible_to(user)
         return super().get_queryset().prefetch_related(Prefetch("schedules", queryset=seen))  # type: ignore[misc]
 
 

@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 ARGS ?=
 
-.PHONY: help setup setup-dev run servers stop test bench lint fmt types arch check docs fuzz requirements ci clean
+.PHONY: help setup setup-dev run servers stop test walk bench lint fmt types arch check docs fuzz requirements ci clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -24,6 +24,8 @@ stop: $(VENV)/.runtime  ## stop what `run` or `servers` has started
 
 test: $(VENV)/.dev  ## run the tests, in parallel; ARGS="-k feeds" chooses
 	@$(PY) -m pytest -q -n logical $(ARGS)
+walk: $(VENV)/.dev  ## try every address as somebody who may only look, and as an outsider
+	@$(PY) -m pytest -q -m walk --timeout 900 $(ARGS)
 bench: $(VENV)/.dev  ## run every benchmark and keep the results
 	@$(PY) -m benchmarks $(ARGS)
 lint: $(VENV)/.dev  ## formatting and lint

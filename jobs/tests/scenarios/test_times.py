@@ -260,7 +260,9 @@ class TestCalendars:
         assert found[at("2026-12-24 23:30", "America/New_York")] != Status.QUEUED  # overtaken by a later one
         assert found[at("2026-12-27 23:30", "America/New_York")] == Status.QUEUED
         reasons = list(
-            JobRun.objects.filter(reason__contains="calendar").values_list("reason", flat=True).order_by("scheduled_for")
+            JobRun.objects.filter(reason__contains="calendar")
+            .values_list("reason", flat=True)
+            .order_by("scheduled_for")
         )
         assert reasons == [
             "Fri 25 Dec 2026 is in the calendar Holidays: Christmas.",

@@ -59,7 +59,7 @@ def report(worker):
 
 
 def test_a_worker_tells_what_it_holds_and_the_pages_show_it(world, worker, admin, api):
-    run = tasks.count_slowly.enqueue(until=100, pause=0.05)
+    run = tasks.count_slowly.enqueue(until=1000, pause=0.05)
     world.until_marked(run)
     told = report(worker)
     assert [held.id for held in told.active] == [str(run.id)]

@@ -71,3 +71,10 @@ def test_the_page_on_alerts_works_as_written(forget_new_kinds):
 def test_the_page_on_alerts_names_every_kind_of_the_control_plane_and_no_other():
     named = re.findall(r"^\| `(jobs\.\w+)`", (ROOT / "docs/alerts.md").read_text(), re.MULTILINE)
     assert sorted(named) == [kind.name for kind in kinds.all_kinds() if kind.app_label == "jobs"]
+
+
+def test_every_file_that_the_comparison_names_exists():
+    for name in re.findall(
+        r"`((?:jobs|tests|accounts|docs)/[\w/.-]+)`", (ROOT / "docs/comparison.md").read_text()
+    ):
+        assert (ROOT / name).exists(), name

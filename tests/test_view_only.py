@@ -94,7 +94,9 @@ def worlds(viewer, settings):
     """The same world twice, but for the run: it failed in one and waits in the other."""
     settings.OUTBOUND_ALLOWED_HOSTS = []
     rows = world.make(text="Walked", reader=viewer)
-    waiting = world.make_run("Waits", rows[Schedule], is_waiting=True)
+    schedule = rows[Schedule]
+    assert isinstance(schedule, Schedule)
+    waiting = world.make_run("Waits", schedule, is_waiting=True)
     return [rows, {**rows, JobRun: waiting}]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from celery.beat import Scheduler
 from django.conf import settings
-from django.db import Error, connection
+from django.db import Error, InterfaceError, OperationalError, connection
 from django.utils import timezone
 
 from jobs import admission, failures, heartbeats, outbox, reaper, release, slots, summaries, sync
@@ -57,7 +57,10 @@ class SlotScheduler(Scheduler):
         try:
             self.work()
         except Error as error:
-            logger.error("The database does not answer; nothing is lost, trying again: %s", error)
+            if isinstance(error, (OperationalError, InterfaceError)):
+                logger.error("The database does not answer; nothing is lost, trying again: %s", error)
+            else:
+                logger.exception("The database refuses something; the other parts of a tick wait for it")
             connection.close()
             self._recover_from = time.monotonic() + settings.JOBS_LEASE_SECONDS
         except SystemExit:

@@ -25,22 +25,22 @@ class Audited:
         self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
     ) -> Any:
         request.audit_changes = changes_of(form)  # type: ignore[attr-defined]  # read a moment later by log_*
-        return super().construct_change_message(request, form, formsets, add)  # type: ignore[misc]
+        return super().construct_change_message(request, form, formsets, add)  # type: ignore[misc]  # a mixin
 
     def log_addition(self, request: HttpRequest, obj: models.Model, message: Any) -> Any:
-        entry = super().log_addition(request, obj, message)  # type: ignore[misc]
+        entry = super().log_addition(request, obj, message)  # type: ignore[misc]  # a mixin
         _tell(Action.ADDED, request, obj, entry.get_change_message())
         return entry
 
     def log_change(self, request: HttpRequest, obj: models.Model, message: Any) -> Any:
-        entry = super().log_change(request, obj, message)  # type: ignore[misc]
+        entry = super().log_change(request, obj, message)  # type: ignore[misc]  # a mixin
         _tell(Action.CHANGED, request, obj, entry.get_change_message())
         return entry
 
     def log_deletions(self, request: HttpRequest, queryset: Iterable[models.Model]) -> Any:
         for obj in queryset:
             _tell(Action.DELETED, request, obj, "")
-        return super().log_deletions(request, queryset)  # type: ignore[misc]
+        return super().log_deletions(request, queryset)  # type: ignore[misc]  # a mixin
 
 
 def changes_of(form: Any) -> dict[str, list[str]]:

@@ -102,16 +102,16 @@ class SchedulesSeen:
 
     def get_queryset(self, request: HttpRequest) -> Any:
         seen = Schedule.objects.visible_to(request.user)
-        return super().get_queryset(request).prefetch_related(Prefetch("schedules", queryset=seen))  # type: ignore[misc]
+        return super().get_queryset(request).prefetch_related(Prefetch("schedules", queryset=seen))  # type: ignore[misc]  # a mixin
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "schedules":
             kwargs["queryset"] = Schedule.objects.visible_to(request.user)
-        return super().formfield_for_manytomany(db_field, request, **kwargs)  # type: ignore[misc]
+        return super().formfield_for_manytomany(db_field, request, **kwargs)  # type: ignore[misc]  # a mixin
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         hidden = maintenance.hidden_schedules(form.instance, request.user)
-        super().save_related(request, form, formsets, change)  # type: ignore[misc]
+        super().save_related(request, form, formsets, change)  # type: ignore[misc]  # a mixin
         form.instance.schedules.add(*hidden)
 
 

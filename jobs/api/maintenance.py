@@ -117,7 +117,7 @@ class _SchedulesSeen:
     def get_queryset(self) -> Any:
         user = self.request.user  # type: ignore[attr-defined]  # of the view it stands before
         seen = Schedule.objects.visible_to(user)
-        return super().get_queryset().prefetch_related(Prefetch("schedules", queryset=seen))  # type: ignore[misc]
+        return super().get_queryset().prefetch_related(Prefetch("schedules", queryset=seen))  # type: ignore[misc]  # a mixin
 
 
 class MaintenanceWindowViewSet(_SchedulesSeen, mixins.ListModelMixin, GenericViewSet[MaintenanceWindow]):

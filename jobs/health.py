@@ -130,6 +130,10 @@ def _scheduler(now: datetime) -> Check:
     beats = heartbeats.alive(ProcessHeartbeat.Kind.BEAT, now)
     if not beats:
         return Check("scheduler", Status.UNHEALTHY, "No scheduler is running: no schedule fires.")
+    refused = sorted({part for beat in beats for part in beat.info.get("refused", [])})
+    if refused:
+        text = f"The database refuses a part of its work, its log says why: {', '.join(refused)}."
+        return Check("scheduler", Status.DEGRADED, text)
     lag = min(float(beat.info.get("lag_seconds", 0)) for beat in beats)
     if lag > LAG_SECONDS:
         return Check("scheduler", Status.DEGRADED, f"Schedules fire {lag:.0f} s late.")

@@ -8,7 +8,7 @@ from typing import Any
 
 from celery import states
 from celery.exceptions import SoftTimeLimitExceeded, TimeLimitExceeded, WorkerLostError
-from django.db import connection, transaction
+from django.db import Error, InterfaceError, OperationalError, connection, transaction
 
 from jobs import ledger
 from jobs.definitions import find_job
@@ -51,7 +51,11 @@ def expire_waiting() -> int:
 
 
 def recover_lost() -> int:
-    """Requeue, fail or cancel the running runs whose lease ran out; returns how many."""
+    """Requeue, fail or cancel the running runs whose lease ran out; returns how many.
+
+    One that the database refuses to change does not keep the others: they are settled first, then its error is raised.
+    """
+    refusal: Error | None = None
     with transaction.atomic():
         lost = list(
             JobRun.objects.raw(
@@ -61,7 +65,16 @@ def recover_lost() -> int:
             )
         )
         for run in lost:
-            _recover(run, f"The worker {run.worker} fell silent.")
+            try:
+                with transaction.atomic():
+                    _recover(run, f"The worker {run.worker} fell silent.")
+            except (OperationalError, InterfaceError):
+                raise
+            except Error as error:
+                error.add_note(f"Run {run.pk} of {run.job} cannot be brought back.")
+                refusal = error
+    if refusal is not None:
+        raise refusal
     return len(lost)
 
 

@@ -4,6 +4,8 @@ import logging
 import os
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from celery.beat import Scheduler
@@ -33,6 +35,7 @@ class SlotScheduler(Scheduler):
         )
         self._next_care = 0.0
         self._is_at_work = False
+        self._refused: list[str] = []
         self._next_housekeeping = 0.0
         # Silence may be the database's fault. After a start or an outage workers get one lease to speak up.
         self._recover_from = time.monotonic() + settings.JOBS_LEASE_SECONDS
@@ -57,10 +60,7 @@ class SlotScheduler(Scheduler):
         try:
             self.work()
         except Error as error:
-            if isinstance(error, (OperationalError, InterfaceError)):
-                logger.error("The database does not answer; nothing is lost, trying again: %s", error)
-            else:
-                logger.exception("The database refuses something; the other parts of a tick wait for it")
+            logger.error("The database does not answer; nothing is lost, trying again: %s", error)
             connection.close()
             self._recover_from = time.monotonic() + settings.JOBS_LEASE_SECONDS
         except SystemExit:
@@ -75,16 +75,40 @@ class SlotScheduler(Scheduler):
         """One tick."""
         started = time.monotonic()
         now = timezone.now()
-        while slots.plan_stale(now):
-            pass
-        if release.any_waiting():
-            outbox.send(release.release(now))
-        lag = self.fire(now)
-        if reaper.promote_retries() or time.monotonic() >= self._next_care:
+        self._refused = []
+        lag = 0.0
+        with self._apart("planning"):
+            while slots.plan_stale(now):
+                pass
+        with self._apart("releasing"):
+            if release.any_waiting():
+                outbox.send(release.release(now))
+        with self._apart("firing"):
+            lag = self.fire(now)
+        with self._apart("retrying"):
+            if reaper.promote_retries():
+                self._next_care = started
+        if time.monotonic() >= self._next_care:
             self.care()
-        if release.any_waiting():
-            outbox.send(admission.admit())
-        self._beat.beat(lag_seconds=round(lag, 3), tick_seconds=round(time.monotonic() - started, 4))
+        with self._apart("admitting"):
+            if release.any_waiting():
+                outbox.send(admission.admit())
+        tick_seconds = round(time.monotonic() - started, 4)
+        self._beat.beat(lag_seconds=round(lag, 3), tick_seconds=tick_seconds, refused=self._refused)
+
+    @contextmanager
+    def _apart(self, part: str) -> Iterator[None]:
+        """What the database refuses to one part of a tick holds up no other part; health tells of it.
+
+        A database that does not answer ends the tick: there is nothing that the other parts could do.
+        """
+        try:
+            yield
+        except (OperationalError, InterfaceError):
+            raise
+        except Error:
+            logger.exception("The database refuses the %s of this tick; its other parts go on", part)
+            self._refused.append(part)
 
     def fire(self, now: Any) -> float:
         """Make and send the runs of all due slots; returns how late the latest was sent, in seconds."""
@@ -97,21 +121,27 @@ class SlotScheduler(Scheduler):
     def care(self) -> None:
         """Look after what got lost."""
         self._next_care = time.monotonic() + CARE_EVERY
-        reaper.expire_waiting()
-        release.end_orphaned()
-        failures.pause_all_fragile()
-        if time.monotonic() >= self._recover_from:
-            reaper.recover_lost()
-        outbox.sweep()
-        totals.fold()
-        if time.monotonic() >= self._next_housekeeping:
-            self.keep_house()
+        with self._apart("expiring"):
+            reaper.expire_waiting()
+            release.end_orphaned()
+        with self._apart("pausing"):
+            failures.pause_all_fragile()
+        with self._apart("recovering"):
+            if time.monotonic() >= self._recover_from:
+                reaper.recover_lost()
+        with self._apart("sending"):
+            outbox.sweep()
+        with self._apart("counting"):
+            totals.fold()
+            if time.monotonic() >= self._next_housekeeping:
+                self.keep_house()
 
     def keep_house(self) -> None:
         """Count what runs did, and forget events that nobody will ask for any more."""
+        self._next_housekeeping = time.monotonic() + KEEP_HOUSE_EVERY
         log.prune()
-        is_behind = summaries.keep()
-        self._next_housekeeping = time.monotonic() + (0 if is_behind else KEEP_HOUSE_EVERY)
+        if summaries.keep():
+            self._next_housekeeping = 0  # it is behind
 
     def should_sync(self) -> bool:
         return False

@@ -90,6 +90,15 @@ def test_a_scheduler_that_is_late_is_a_degradation(everything_runs, monitor):
     assert parts(monitor.look())["scheduler"] == "degraded"
 
 
+def test_a_scheduler_that_cannot_do_a_part_of_its_work_is_a_degradation_and_the_part_is_named(
+    everything_runs, monitor
+):
+    ProcessHeartbeat.objects.filter(kind=Kind.BEAT).update(info={"refused": ["firing"]})
+    found = monitor.look()
+    assert parts(found)["scheduler"] == "degraded"
+    assert "firing" in next(check.message for check in found.checks if check.name == "scheduler")
+
+
 def test_a_process_that_fell_silent_does_not_count(transactional_db, monitor):
     heartbeat(Kind.WORKER, "w@h", age=60)
     assert parts(monitor.look())["workers"] == "unhealthy"

@@ -9,6 +9,7 @@ from celery import current_app, states
 from celery.app.task import Context
 from celery.exceptions import SoftTimeLimitExceeded, TimeLimitExceeded, WorkerLostError
 from celery.result import AsyncResult
+from django.db import DataError, connection
 from django.utils import timezone
 from django_celery_results.models import TaskResult
 
@@ -101,6 +102,23 @@ class TestSilentWorkers:
         run = silent(cancel_requested_at=timezone.now())
         reaper.recover_lost()
         assert now_of(run).status == Status.CANCELLED
+
+    def test_a_run_that_the_database_refuses_to_change_does_not_keep_the_others(self) -> None:
+        stubborn, other = silent(), silent()
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "CREATE FUNCTION pg_temp.refuse() RETURNS trigger LANGUAGE plpgsql AS "
+                "$$BEGIN RAISE data_exception USING MESSAGE = 'never'; END$$"
+            )
+            cursor.execute(
+                f"CREATE TRIGGER stubborn BEFORE UPDATE ON jobs_jobrun FOR EACH ROW WHEN (OLD.id = '{stubborn.pk}')"
+                " EXECUTE FUNCTION pg_temp.refuse()"
+            )
+        with pytest.raises(DataError, match="never") as told:
+            reaper.recover_lost()
+        assert told.value.__notes__ == [f"Run {stubborn.pk} of testing.count_slowly cannot be brought back."]
+        assert now_of(stubborn).status == Status.RUNNING
+        assert now_of(other).status == Status.QUEUED
 
     def test_a_lost_run_of_a_job_that_is_gone_is_settled_too(self) -> None:
         run = silent(job="gone.for_good", attempt=4)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from celery import current_app
-from django.db import OperationalError
+from django.db import DataError, OperationalError
 from django.utils import timezone
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 from pytest_django import Settings
@@ -95,6 +95,20 @@ class TestTick:
 
         monkeypatch.setattr(slots, "plan_stale", away)
         assert scheduler.tick() > 0
+
+    def test_what_the_database_refuses_to_one_part_holds_up_no_other_and_health_tells(
+        self, scheduler: SlotScheduler, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def refused(now: Any) -> int:
+            raise DataError("no such day")
+
+        monkeypatch.setattr(slots, "plan_stale", refused)
+        task = overdue()
+        scheduler.tick()
+        assert JobRun.objects.filter(schedule=task).count() == 1
+        assert "The database refuses the planning of this tick" in caplog.text
+        assert "no such day" in caplog.text
+        assert alive(Kind.BEAT, timezone.now())[0].info["refused"] == ["planning"]
 
 
 class TestCare:

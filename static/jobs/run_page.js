@@ -123,7 +123,7 @@ document.addEventListener("DOMContentLoaded", () => {
       reset: ask,
       state: (isHad) => {
         isLive = isHad;
-        if (!isHad) plan();
+        plan();
       },
     });
   }
@@ -133,6 +133,7 @@ document.addEventListener("DOMContentLoaded", () => {
 
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden && isActive && !isLive) ask();
+    else plan();
   });
   log.scrollTop = log.scrollHeight;
   plan();

@@ -76,9 +76,12 @@ class UserAdmin(ThemedUserAdmin):
         return super().has_delete_permission(request, obj) and _may_touch(request, obj)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """What goes with a user, such as API keys, has no delete button of its own and needs no permission of its own."""
-        deleted, counts, _, protected = super().get_deleted_objects(objs, request)
-        return deleted, counts, set(), protected
+        """What goes with a user, such as API keys, needs no permission of its own.
+
+        It is counted and not named: messages may tell of what belongs to groups that this person does not see.
+        """
+        _, counts, _, protected = super().get_deleted_objects(objs, request)
+        return [str(user) for user in objs], counts, set(), protected
 
 
 @admin.register(Group)

@@ -19,7 +19,7 @@ from jobs.admin.base import DropdownFilter, ModelAdmin, require, user_of
 from jobs.models import JobRun
 from publishing import controls, sources
 from publishing.admin.confirm import ask
-from publishing.models import Source
+from publishing.models import FeedItem, Source
 from publishing.models.source import MAX_PARSE_FAILURES
 
 if TYPE_CHECKING:
@@ -144,6 +144,11 @@ class SourceAdmin(ModelAdmin[Source]):
 
     def save_model(self, request: HttpRequest, obj: Source, form: Any, change: bool) -> None:
         controls.save(obj, by=None)  # the admin leaves its own audit row
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Its items go with a source: counted, since there may be thousands, and without a permission of their own."""
+        items = FeedItem.objects.filter(source__in=objs).count()
+        return [str(source) for source in objs], {"sources": len(objs), "items": items}, set(), []
 
     # What the list and the page show
 

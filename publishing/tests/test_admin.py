@@ -177,6 +177,17 @@ def test_the_form_refuses_what_does_not_fit(root: Client, fields):
     assert not Source.objects.exists()
 
 
+def test_a_source_is_deleted_with_its_items_once_their_number_was_shown(root: Client):
+    source = make_source()
+    for number in range(3):
+        make_item(source, title=f"Item {number}")
+    address = reverse("admin:publishing_source_delete", args=[source.pk])
+    page = root.get(address).content.decode()
+    assert "Items: 3" in page
+    root.post(address, {"post": "yes"})
+    assert not Source.objects.exists() and not FeedItem.objects.exists()
+
+
 def test_an_item_shows_its_sanitised_text_and_cannot_be_edited(root: Client):
     item = make_item(make_source(), content_html="<p>Some <b>text</b></p>", title="<script>x</script>")
     page = root.get(reverse("admin:publishing_feeditem_change", args=[item.pk])).content.decode()

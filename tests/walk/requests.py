@@ -33,6 +33,8 @@ TYPED = {
     "cron": "0 9 * * mon-fri",
     "interval": "every 5 minutes",
     "clock": "2030-01-01 00:00",
+    "deadline": "2 hours",
+    "jitter": "0",
     "start_time": "",
     "expires": "",
     "email": "walk@example.org",

@@ -6,6 +6,9 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 ARGS ?=
 
+# Dozens of processes start from these files: let the first keep what it has compiled.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help setup setup-dev run servers stop test walk bench lint fmt types arch check docs fuzz requirements ci clean
 .DEFAULT_GOAL := help
 
@@ -23,9 +26,9 @@ stop: $(VENV)/.runtime  ## stop what `run` or `servers` has started
 	@$(PY) -m config.run stop
 
 test: $(VENV)/.dev  ## run the tests, in parallel; ARGS="-k feeds" chooses
-	@$(PY) -m pytest -q -n logical $(ARGS)
+	@$(PY) -m pytest -q -n logical --dist worksteal $(ARGS)
 walk: $(VENV)/.dev  ## try every address as somebody who may only look, and as an outsider
-	@$(PY) -m pytest -q -m walk --timeout 900 $(ARGS)
+	@$(PY) -m pytest -q -m walk --timeout 900 -n logical --dist worksteal $(ARGS)
 bench: $(VENV)/.dev  ## run every benchmark and keep the results
 	@$(PY) -m benchmarks $(ARGS)
 lint: $(VENV)/.dev  ## formatting and lint
@@ -44,7 +47,7 @@ docs: $(VENV)/.dev  ## write the generated pages of docs/
 	@$(PY) manage.py spectacular --fail-on-warn --validate --file docs/openapi.yaml
 fuzz: $(VENV)/.dev  ## hold the API against its document for a few minutes
 	@API_EXAMPLES=150 $(PY) -m pytest -q tests/test_openapi.py --timeout 900 $(ARGS)
-ci: lint types arch check test  ## all of the above that must pass
+ci: lint types arch check test walk  ## all of the above that must pass
 
 requirements: $(VENV)/.dev  ## pin the closure of requirements*.in
 	@for name in requirements requirements-otel requirements-dev; do $(PY) -m uv pip compile --quiet --python-version 3.11 --no-header --no-annotate $$name.in -o $$name.txt; done

@@ -1,22 +1,19 @@
 """A live process for tests, and a client that reads one of its streams."""
 
 import json
-import os
 import queue
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.spawner import Spawned, Spawner
+
 PATIENCE = 15.0
 #: How long the process may take to start, on a busy machine.
 START_PATIENCE = 60.0
@@ -29,33 +26,27 @@ def free_port() -> int:
 
 
 @contextmanager
-def live_process(port: int, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+def live_process(spawner: Spawner, port: int, **settings: Any) -> Iterator[Spawned]:
     """`gunicorn config.asgi` on that port, as in the Procfile, once it answers."""
-    command = [sys.executable, "-m", "gunicorn", "config.asgi", "--bind", f"127.0.0.1:{port}"]
     options = ["--worker-class", "asgi", "--graceful-timeout", "1", "--log-level", "warning"]
-    own = {**os.environ, **environment}
-    own.pop("PYTEST_XDIST_WORKER", None)
-    process = subprocess.Popen([*command, *options], cwd=ROOT, env=own)
+    process = spawner.start(
+        "gunicorn", "config.asgi", "--bind", f"127.0.0.1:{port}", *options, settings=settings
+    )
     try:
         _wait_for(f"http://127.0.0.1:{port}/healthz", process)
         yield process
     finally:
-        process.terminate()
-        try:
-            process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        process.stop(PATIENCE)
 
 
-def _wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
+def _wait_for(address: str, process: Spawned) -> None:
     deadline = time.monotonic() + START_PATIENCE
     while time.monotonic() < deadline and process.poll() is None:
         try:
             if httpx.get(address).status_code == 200:
                 return
         except httpx.TransportError:
-            time.sleep(0.1)
+            time.sleep(0.05)
     raise AssertionError("The live process does not answer.")
 
 

@@ -52,9 +52,9 @@ def test_another_job_brings_its_fields_and_going_back_brings_back_what_was_typed
     expect(page.locator("#id_parameter-left")).to_have_value("41")
 
 
-def test_a_running_run_moves_its_bar_and_can_be_cancelled(page, database_url, broker_url, flush_broker):
+def test_a_running_run_moves_its_bar_and_can_be_cancelled(page, spawner, flush_broker):
     flush_broker()
-    with worker(database_url, broker_url):
+    with worker(spawner):
         page.goto("/admin/jobs/jobrun/run/")
         page.click("text=Count slowly")
         page.fill("#id_parameter-until", "600")
@@ -74,12 +74,12 @@ def test_a_running_run_moves_its_bar_and_can_be_cancelled(page, database_url, br
     assert JobRun.objects.get().status == JobRun.Status.CANCELLED
 
 
-def test_the_log_of_a_run_is_followed_and_its_outcome_appears(page, database_url, broker_url, flush_broker):
+def test_the_log_of_a_run_is_followed_and_its_outcome_appears(page, spawner, flush_broker):
     flush_broker()
     run = tasks.handle_units.enqueue(good=2, bad=1)
     page.goto(f"/admin/jobs/jobrun/{run.pk}/change/")
     expect(page.locator("#run")).to_contain_text("Waiting for a worker")
-    with worker(database_url, broker_url):
+    with worker(spawner):
         expect(page.locator("#run")).to_contain_text("Partly succeeded", timeout=20_000)
         expect(page.locator("#log")).to_contain_text("unit 0: broken")
         expect(page.locator("[data-part=outcome]")).to_contain_text('"good": 2')

@@ -23,6 +23,7 @@ from jobs.live import log
 from jobs.models import JobRun, ProcessHeartbeat
 from tests.jobs_for_tests import tasks
 from tests.live import Listener, free_port, live_process
+from tests.spawner import Spawner
 
 pytestmark = [pytest.mark.chaos, pytest.mark.django_db(transaction=True)]
 ALL = ("view_jobrun", "view_alert", "view_system", "view_schedule")
@@ -33,7 +34,6 @@ class Live:
     """A living process and how to listen to it."""
 
     port: int
-    environment: dict[str, str]
 
     @property
     def url(self) -> str:
@@ -47,15 +47,10 @@ class Live:
 
 
 @pytest.fixture
-def environment(database_url: str, broker_url: str) -> dict[str, str]:
-    return {"DATABASE_URL": database_url, "BROKER_URL": broker_url}
-
-
-@pytest.fixture
-def live(environment: dict[str, str]) -> Iterator[Live]:
+def live(spawner: Spawner, transactional_db: None) -> Iterator[Live]:
     port = free_port()
-    with live_process(port, PORT="8000", **environment):
-        yield Live(port, environment)
+    with live_process(spawner, port, PORT=8000):
+        yield Live(port)
 
 
 def person(*permissions: str, name: str = "ada") -> User:
@@ -144,7 +139,7 @@ def test_bad_questions_are_refused_with_the_field(live, parameters, field):
         assert list(refused.problem["fields"]) == [field]
 
 
-def test_nothing_is_missed_between_two_connections_whichever_process_answers(live):
+def test_nothing_is_missed_between_two_connections_whichever_process_answers(spawner, live):
     user = person("view_jobrun")
     with live.listen(user) as first:
         first.next("ready")
@@ -153,8 +148,8 @@ def test_nothing_is_missed_between_two_connections_whichever_process_answers(liv
     two = tasks.add_numbers.enqueue(left=2)
     port = free_port()
     with (
-        live_process(port, **live.environment),
-        Live(port, live.environment).listen(user, after=seen.id) as second,
+        live_process(spawner, port),
+        Live(port).listen(user, after=seen.id) as second,
     ):
         three = tasks.add_numbers.enqueue(left=3)
         assert [second.next("run").data["id"] for _ in range(2)] == [str(two.pk), str(three.pk)]
@@ -233,11 +228,11 @@ def test_slow_reader_is_dropped_and_the_others_go_on(live):
     assert received < 5_000_000
 
 
-def test_stopping_the_process_takes_a_moment_only_and_leaves_nothing(environment):
+def test_stopping_the_process_takes_a_moment_only_and_leaves_nothing(spawner):
     port = free_port()
-    with live_process(port, **environment) as process:
+    with live_process(spawner, port) as process:
         workers = psutil.Process(process.pid).children()
-        with Live(port, environment).listen(person("view_jobrun")) as listener:
+        with Live(port).listen(person("view_jobrun")) as listener:
             listener.next("ready")
             began = time.monotonic()
             process.send_signal(signal.SIGTERM)

@@ -51,7 +51,7 @@ def is_the_same(page: Any) -> bool:
     return bool(page.evaluate("window.isTheSame === true"))
 
 
-def test_a_schedule_is_made_run_watched_and_its_run_cancelled(page, database_url, broker_url, flush_broker):
+def test_a_schedule_is_made_run_watched_and_its_run_cancelled(page, spawner, flush_broker):
     flush_broker()
     page.goto("/admin/jobs/schedule/add/?job=testing.count_slowly")
     page.fill("#id_name", "Morning count")
@@ -61,7 +61,7 @@ def test_a_schedule_is_made_run_watched_and_its_run_cancelled(page, database_url
     expect(page.locator("#preview")).to_contain_text("Monday through Friday")
     page.click("button[name=_save]")
     schedule = Schedule.objects.get(name="Morning count")
-    with worker(database_url, broker_url):
+    with worker(spawner):
         page.goto(f"/admin/jobs/schedule/{schedule.pk}/run/")
         page.click("#run_form button, form button.jobs-button--primary")
         page.wait_for_url("**/jobrun/**/change/")

@@ -39,7 +39,7 @@ from tests.jobs_for_tests import tasks
 
 DOCUMENT = Path(settings.BASE_DIR) / "docs" / "openapi.yaml"
 #: Random requests for each operation, with data of each kind (right, wrong), with a token; without one, a quarter.
-EXAMPLES = int(os.environ.get("API_EXAMPLES", "8"))
+EXAMPLES = int(os.environ.get("API_EXAMPLES", "6"))
 CHECKS = [
     not_a_server_error,
     status_code_conformance,

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.chaos
 @pytest.fixture
 def checkout(tmp_path: Path) -> Iterator[Path]:
     root = tmp_path / "my checkout"
-    kept_out = shutil.ignore_patterns(".*", "__pycache__", "conformance-data", "staticfiles")
+    kept_out = shutil.ignore_patterns(".*", "conformance-data", "staticfiles")
     shutil.copytree(PROJECT, root, ignore=kept_out)
     yield root
     leftovers.end(root)
@@ -45,7 +45,7 @@ class Terminal:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "config.run"],
                 cwd=root,
-                env={"PATH": os.environ["PATH"]} | environment,
+                env={"PATH": os.environ["PATH"], "WEB_WORKERS": "1"} | environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,

@@ -15,6 +15,9 @@ INSTALLED_APPS = [*INSTALLED_APPS, "tests.jobs_for_tests"]  # noqa: F405 - from 
 # Tests ask quickly; the tests of the limits set their own.
 API_ANONYMOUS_RATE = API_USER_RATE = API_KEY_RATE = 0
 
+# Every client of a test loads the middleware: do not look through all static files each time.
+WHITENOISE_AUTOREFRESH = True
+
 # No thread writes behind the tests' backs; those of the metrics hand over by themselves.
 METRICS_FLUSH_SECONDS = env.integer("METRICS_FLUSH_SECONDS", 0)
 

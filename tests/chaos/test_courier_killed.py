@@ -1,13 +1,12 @@
 """Notifications leave while the broker is away, and a process that is killed in the middle of sending loses none."""
 
-import os
-import subprocess
-import sys
+import signal
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -18,32 +17,23 @@ from jobs.models import Delivery
 from jobs.tests.notifying import begin_anew, email, rule, trouble, webhook
 from tests.chaos.world import eventually
 from tests.smtp_server import mail_server
+from tests.spawner import Spawned, Spawner
 
 pytestmark = [pytest.mark.chaos, pytest.mark.django_db(transaction=True)]
 LEASE_SECONDS = 3
 
 
 @contextmanager
-def beat(database_url: str, **environment: str) -> Iterator["subprocess.Popen[bytes]"]:
+def beat(spawner: Spawner, **settings: Any) -> Iterator[Spawned]:
     """A real scheduler whose broker is not there; its courier has only the database."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "celery", "-A", "config", "--quiet", "beat", "-l", "WARNING"],
-        env={
-            **os.environ,
-            "DJANGO_SETTINGS_MODULE": "config.settings.test",
-            "DATABASE_URL": database_url,
-            "BROKER_URL": "redis://127.0.0.1:1/0",
-            "NOTIFICATIONS_LEASE_SECONDS": str(LEASE_SECONDS),
-            "JOBS_WATCH_SECONDS": "0",
-            **environment,
-        },
-        start_new_session=True,
+    process = spawner.celery(
+        *("-b", "redis://127.0.0.1:1/0", "--quiet", "beat", "-l", "WARNING"),
+        settings={"NOTIFICATIONS_LEASE_SECONDS": LEASE_SECONDS, "JOBS_WATCH_SECONDS": 0, **settings},
     )
     try:
         yield process
     finally:
         process.kill()
-        process.wait()
 
 
 @pytest.fixture
@@ -61,7 +51,7 @@ def sent() -> bool:
 
 
 def test_killed_in_the_middle_of_sending_it_is_sent_again_under_the_same_id(
-    database_url: str, receiver: HTTPServer
+    spawner: Spawner, receiver: HTTPServer
 ) -> None:
     begin_anew()
     arrived, ids = threading.Event(), []
@@ -75,14 +65,13 @@ def test_killed_in_the_middle_of_sending_it_is_sent_again_under_the_same_id(
 
     receiver.expect_request("/hook").respond_with_handler(answer)
     rule(webhook(receiver.url_for("/hook")))
-    allowed = f"{receiver.host}:{receiver.port}"
-    with beat(database_url, OUTBOUND_ALLOWED_HOSTS=allowed) as first:
+    allowed = [f"{receiver.host}:{receiver.port}"]
+    with beat(spawner, OUTBOUND_ALLOWED_HOSTS=allowed) as first:
         trouble(at=timezone.now())
         assert arrived.wait(30)
         first.kill()
-        first.wait()
     assert Delivery.objects.get().state == Delivery.State.SENDING
-    with beat(database_url, OUTBOUND_ALLOWED_HOSTS=allowed):
+    with beat(spawner, OUTBOUND_ALLOWED_HOSTS=allowed):
         eventually(sent, "the delivery is made again")
     delivery = Delivery.objects.get()
     assert ids == [str(delivery.pk)] * 2
@@ -90,7 +79,7 @@ def test_killed_in_the_middle_of_sending_it_is_sent_again_under_the_same_id(
 
 
 def test_couriers_that_die_again_and_again_lose_nothing_and_repeat_only_what_was_under_way(
-    database_url: str, receiver: HTTPServer
+    spawner: Spawner, receiver: HTTPServer
 ) -> None:
     begin_anew()
     ids: list[str] = []
@@ -106,16 +95,16 @@ def test_couriers_that_die_again_and_again_lose_nothing_and_repeat_only_what_was
         trouble(f"cause {number}", at=timezone.now())
     kills = 3
     for round_ in range(kills):
-        with beat(database_url, OUTBOUND_ALLOWED_HOSTS=f"{receiver.host}:{receiver.port}"):
+        with beat(spawner, OUTBOUND_ALLOWED_HOSTS=[f"{receiver.host}:{receiver.port}"]):
             eventually(partial(holds, ids, 20 * (round_ + 1)), "some are sent")
-    with beat(database_url, OUTBOUND_ALLOWED_HOSTS=f"{receiver.host}:{receiver.port}"):
+    with beat(spawner, OUTBOUND_ALLOWED_HOSTS=[f"{receiver.host}:{receiver.port}"]):
         eventually(lambda: Delivery.objects.count() == 90 and sent(), "all are sent")
     assert len(set(ids)) == 90
     assert len(ids) <= 90 + kills * 3, "at most one a channel was under way at each kill"
 
 
 def test_a_scheduler_that_is_asked_to_stop_finishes_what_it_sends(
-    database_url: str, receiver: HTTPServer
+    spawner: Spawner, receiver: HTTPServer
 ) -> None:
     begin_anew()
     arrived, ids = threading.Event(), []
@@ -128,20 +117,20 @@ def test_a_scheduler_that_is_asked_to_stop_finishes_what_it_sends(
 
     receiver.expect_request("/hook").respond_with_handler(answer)
     rule(webhook(receiver.url_for("/hook")))
-    with beat(database_url, OUTBOUND_ALLOWED_HOSTS=f"{receiver.host}:{receiver.port}") as process:
+    with beat(spawner, OUTBOUND_ALLOWED_HOSTS=[f"{receiver.host}:{receiver.port}"]) as process:
         trouble(at=timezone.now())
         assert arrived.wait(30)
-        process.terminate()
+        process.send_signal(signal.SIGTERM)
         process.wait(timeout=20)
     assert Delivery.objects.get().state == Delivery.State.SENT
     assert len(ids) == 1
 
 
-def test_email_leaves_while_the_broker_is_away(database_url: str, tmp_path) -> None:
+def test_email_leaves_while_the_broker_is_away(spawner: Spawner, tmp_path) -> None:
     begin_anew()
     rule(email("ada@example.org"))
     with mail_server(tmp_path / "mail") as mail:
         trouble(at=timezone.now())
-        with beat(database_url, EMAIL_HOST="127.0.0.1", EMAIL_PORT=str(mail.port)):
+        with beat(spawner, EMAIL_HOST="127.0.0.1", EMAIL_PORT=mail.port):
             eventually(lambda: len(mail.messages()) == 1, "the email arrives")
             eventually(sent, "it is known to be sent")

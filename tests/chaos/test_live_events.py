@@ -23,9 +23,8 @@ def listener(world: World) -> Iterator[Listener]:
     user, _ = User.objects.get_or_create(username="listener", defaults={"is_superuser": True})
     token = {"Authorization": f"Bearer {AccessToken.for_user(user)}"}
     port = free_port()
-    servers = {"DATABASE_URL": world.stack.database_url, "BROKER_URL": world.stack.broker_url}
     with (
-        live_process(port, **servers),
+        live_process(world.spawner, port),
         Listener(f"http://127.0.0.1:{port}/api/v1/events/", token, kinds="run,system") as listener,
     ):
         listener.next("ready")

@@ -15,8 +15,10 @@ pytestmark = pytest.mark.chaos
 
 
 def an_hourly_schedule() -> None:
+    """Planned by the scheduler that runs."""
     hourly = IntervalSchedule.objects.create(every=1, period="hours")
     PeriodicTask.objects.create(name="hourly", task="testing.do_nothing", interval=hourly)
+    eventually(SchedulePolicy.objects.filter(next_slot_at__isnull=False).exists, "it is planned")
 
 
 def tell(world: World) -> str:

@@ -13,9 +13,9 @@ import pytest
 
 from jobs.models import JobRun
 from tests.chaos.expectations import expect_each_ended_once
-from tests.chaos.spawner import ROOT
 from tests.chaos.world import World, eventually
 from tests.jobs_for_tests import tasks
+from tests.spawner import ROOT
 
 Status = JobRun.Status
 pytestmark = pytest.mark.chaos

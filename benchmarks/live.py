@@ -26,9 +26,10 @@ from rest_framework_simplejwt.tokens import AccessToken
 from benchmarks.harness import Process, Row, main, wait_until
 from benchmarks.tasks import do_nothing
 from benchmarks.trigger import answers, free_port, percentile
-from jobs import intake, ledger
+from jobs import intake, ledger, log_lines
 from jobs.intake import NewRun
-from jobs.ledger import LogLine, Progress
+from jobs.ledger import Progress
+from jobs.log_lines import LogLine
 from jobs.models import JobRun
 
 CLIENTS, RUNS = 200, 50
@@ -181,7 +182,7 @@ def renew(run: JobRun, attempt: int, count: int) -> None:
     # Current is what changes: it is always another, so that every write is an event.
     ledger.renew(run.pk, attempt, Progress(percent=50, current=count, total=10_000_000, text="Benchmarking"))
     if count % 10 == 0:
-        ledger.write_logs(run.pk, attempt, [LogLine(at=timezone.now(), level=20, message="x" * 80)])
+        log_lines.write(run.pk, attempt, [LogLine(at=timezone.now(), level=20, message="x" * 80)])
 
 
 if __name__ == "__main__":

@@ -111,7 +111,8 @@ def _sample() -> dict[str, Any]:
 
     from jobs import schedules, sync
     from jobs.models import JobRun
-    from jobs.schedules import When, Wish
+    from jobs.schedules import Wish
+    from jobs.when import When
     from publishing.sample.load import load_sample_world
     from tests.jobs_for_tests import tasks
 
@@ -160,7 +161,8 @@ def _deadlines(by: Any) -> None:
 
     from jobs import schedules
     from jobs.models import JobRun
-    from jobs.schedules import When, Wish
+    from jobs.schedules import Wish
+    from jobs.when import When
 
     now = timezone.now()
     for name, minutes, seconds, deadline in (

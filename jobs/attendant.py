@@ -16,7 +16,7 @@ from types import FrameType
 from django.conf import settings
 from django.db import Error, connection, transaction
 
-from jobs import ledger, stops
+from jobs import ledger, log_lines, stops
 from jobs.context import ActiveRun
 from jobs.errors import RunCancelled, RunSuperseded
 from jobs.models import JobRun
@@ -125,7 +125,7 @@ class Attendant:
         try:
             # Together, so that lines are not written again when the second fails.
             with transaction.atomic() if lines else contextlib.nullcontext():
-                ledger.write_logs(run.id, run.attempt, lines)
+                log_lines.write(run.id, run.attempt, lines)
                 wants_cancel = ledger.renew(run.id, run.attempt, progress)
                 if wants_cancel:
                     watch.is_forced = stops.is_forced(run.id)

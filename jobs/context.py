@@ -11,7 +11,8 @@ from typing import TypeVar
 from django.utils import timezone
 
 from jobs.errors import RunCancelled, RunSuperseded
-from jobs.ledger import LogLine, Progress
+from jobs.ledger import Progress
+from jobs.log_lines import LogLine
 from jobs.storable import clean_text
 
 T = TypeVar("T")

@@ -7,7 +7,7 @@ Times are the database's, so that machines need not agree.
 
 import json
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -16,12 +16,11 @@ from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import connection, transaction
 from django.db.models.functions import Now
-from django.utils import timezone
 from psycopg.types.json import Jsonb
 
-from jobs import audit
+from jobs import audit, log_lines
 from jobs.errors import IllegalState, RunNotFound
-from jobs.models import JobRun, RunLog
+from jobs.models import JobRun
 from jobs.storable import clean_json
 
 Status = JobRun.Status
@@ -68,15 +67,6 @@ class Outcome:
     traceback: str = ""
     #: Where the body stood at its end; None leaves what was last written.
     progress: Progress | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class LogLine:
-    """One line for a run's log."""
-
-    at: datetime
-    level: int
-    message: str
 
 
 _CLAIM = """
@@ -145,33 +135,6 @@ def renew(run_id: uuid.UUID, attempt: int, progress: Progress) -> bool | None:
         )
         row = cursor.fetchone()
     return None if row is None else bool(row[0])
-
-
-_WRITE_LOGS = """
-INSERT INTO jobs_runlog (run_id, attempt, at, level, message)
-SELECT r.id, r.attempt, line.at, line.level, line.message
-FROM jobs_jobrun r, unnest(%s::timestamptz[], %s::int[], %s::text[]) WITH ORDINALITY AS line(at, level, message, n)
-WHERE r.id = %s AND r.attempt = %s AND r.status = 'running'
-ORDER BY line.n
-"""
-
-
-def write_logs(run_id: uuid.UUID, attempt: int, lines: Iterable[LogLine]) -> None:
-    """Append log lines, unless the attempt is superseded."""
-    lines = list(lines)
-    if not lines:
-        return
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _WRITE_LOGS,
-            [
-                [line.at for line in lines],
-                [line.level for line in lines],
-                [line.message for line in lines],
-                run_id,
-                attempt,
-            ],
-        )
 
 
 # The outcome goes to the ledger and to django-celery-results in one statement. A failure without a fingerprint gets
@@ -354,7 +317,7 @@ def cancel(run_id: uuid.UUID, *, by: AbstractBaseUser | None) -> JobRun:
             cancel_requested_by=by, cancel_requested_at=Now()
         )
         run = get(run_id)
-        note(run, f"Cancel requested by {who}.")
+        log_lines.note(run, f"Cancel requested by {who}.")
         audit.record(by, run, "Cancel requested.")
     return run
 
@@ -423,8 +386,3 @@ def get(run_id: uuid.UUID) -> JobRun:
     if run is None:
         raise RunNotFound(f"There is no run {run_id}.")
     return run
-
-
-def note(run: JobRun, message: str, *, level: int = RunLog.Level.INFO) -> None:
-    """Add a line of the control plane's own to a run's log."""
-    RunLog.objects.create(run=run, attempt=run.attempt, at=timezone.now(), level=level, message=message)

@@ -10,7 +10,7 @@ from celery import states
 from celery.exceptions import SoftTimeLimitExceeded, TimeLimitExceeded, WorkerLostError
 from django.db import Error, InterfaceError, OperationalError, connection, transaction
 
-from jobs import ledger
+from jobs import ledger, log_lines
 from jobs.definitions import find_job
 from jobs.ledger import Outcome
 from jobs.models import JobRun, RunLog
@@ -114,7 +114,7 @@ def _recover(run: JobRun, reason: str) -> None:
             "jobs.errors.RunLost",
         )
     else:
-        ledger.note(
+        log_lines.note(
             run,
             f"Attempt {run.attempt} of {run.max_attempts} lost. {reason} Queued again.",
             level=RunLog.Level.WARNING,
@@ -123,7 +123,7 @@ def _recover(run: JobRun, reason: str) -> None:
 
 
 def _end(run: JobRun, status: JobRun.Status, reason: str, error_type: str) -> None:
-    ledger.note(run, reason, level=RunLog.Level.ERROR if error_type else RunLog.Level.WARNING)
+    log_lines.note(run, reason, level=RunLog.Level.ERROR if error_type else RunLog.Level.WARNING)
     outcome = Outcome(
         status=status,
         reason=reason,

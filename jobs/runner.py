@@ -22,7 +22,7 @@ from django.utils import timezone
 from psycopg.pq import TransactionStatus
 from pydantic_core import to_jsonable_python
 
-from jobs import admission, fingerprints, intake, ledger, outbox, release, runlogs, tracing
+from jobs import admission, fingerprints, intake, ledger, log_lines, outbox, release, runlogs, tracing
 from jobs.attendant import attendant
 from jobs.context import ActiveRun
 from jobs.definitions import AnyJob, RetryPolicy, find_job
@@ -250,7 +250,7 @@ def _record(run: ActiveRun, ended: _Ended) -> bool:
         # The outer one: the soft time limit may come at any moment, also while we wait.
         try:
             try:
-                ledger.write_logs(run.id, run.attempt, lines)
+                log_lines.write(run.id, run.attempt, lines)
                 lines = []
                 if ended.retry_in is None:
                     return ledger.finish(run.id, run.attempt, ended.outcome)

@@ -8,7 +8,8 @@ from playwright.sync_api import expect
 
 from jobs import schedules
 from jobs.models import JobRun, Schedule
-from jobs.schedules import When, Wish
+from jobs.schedules import Wish
+from jobs.when import When
 from tests.browser import CHROMIUM, is_installed
 from tests.jobs_for_tests import tasks
 from tests.workers import worker

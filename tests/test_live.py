@@ -17,9 +17,10 @@ from django.utils import timezone
 from rest_framework_simplejwt.tokens import AccessToken
 
 from config.embedded.server import is_alive
-from jobs import ledger
-from jobs.ledger import LogLine, Outcome, Progress
+from jobs import ledger, log_lines
+from jobs.ledger import Outcome, Progress
 from jobs.live import log
+from jobs.log_lines import LogLine
 from jobs.models import JobRun, ProcessHeartbeat
 from tests.jobs_for_tests import tasks
 from tests.live import Listener, free_port, live_process
@@ -75,7 +76,7 @@ def test_a_run_is_told_from_its_beginning_to_its_end_with_its_log(live):
         with live.listen(User.objects.get(), run=str(run.pk)) as own:
             own.next("ready")
             attempt = begin(run)
-            ledger.write_logs(run.pk, attempt, [LogLine(at=timezone.now(), level=30, message="Grüße\nzwei")])
+            log_lines.write(run.pk, attempt, [LogLine(at=timezone.now(), level=30, message="Grüße\nzwei")])
             ledger.renew(run.pk, attempt, Progress(percent=50, current=5, total=10, text="Counting"))
             tasks.add_numbers.enqueue(left=1)  # another run: not for this stream
             ledger.finish(run.pk, attempt, Outcome(status=JobRun.Status.SUCCEEDED))
@@ -117,7 +118,7 @@ def test_runs_of_another_group_are_not_told(live):
         listener.next("ready")
         for run in (hidden, shown):
             attempt = begin(run)
-            ledger.write_logs(run.pk, attempt, [LogLine(at=timezone.now(), level=20, message="x")])
+            log_lines.write(run.pk, attempt, [LogLine(at=timezone.now(), level=20, message="x")])
         told = [listener.next("run", "log").data for _ in range(2)]
     assert (told[0]["id"], told[1]["run"]) == (str(shown.pk), str(shown.pk))
     with live.listen(member, run=str(hidden.pk)) as refused:

@@ -7,8 +7,9 @@ from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule
 from playwright.sync_api import expect
 
-from jobs import ledger
-from jobs.ledger import LogLine, Outcome, Progress
+from jobs import ledger, log_lines
+from jobs.ledger import Outcome, Progress
+from jobs.log_lines import LogLine
 from jobs.models import Alert, JobRun, Schedule
 from jobs.slots import plan_stale
 from tests.browser import CHROMIUM, is_installed
@@ -91,7 +92,7 @@ def test_the_log_and_bar_of_a_run_come_with_the_events(page):
     page.on("request", lambda request: polls.append(request.url) if "/live/" in request.url else None)
     for number in (10, 20, 30):
         lines = [LogLine(at=timezone.now(), level=30, message=f"<b>line</b> {number}")]
-        ledger.write_logs(run.pk, attempt, lines)
+        log_lines.write(run.pk, attempt, lines)
         ledger.renew(
             run.pk, attempt, Progress(percent=number, current=number, total=100, text="Counting sheep")
         )
@@ -110,11 +111,11 @@ def test_what_happened_while_the_page_was_hidden_is_there_afterwards(page):
     run = tasks.count_slowly.enqueue()
     attempt = begin(run)
     page.goto(f"/admin/jobs/jobrun/{run.pk}/change/")
-    ledger.write_logs(run.pk, attempt, [LogLine(at=timezone.now(), level=20, message="seen")])
+    log_lines.write(run.pk, attempt, [LogLine(at=timezone.now(), level=20, message="seen")])
     expect(page.locator("#log")).to_contain_text("seen")
     hide = "Object.defineProperty(document, 'hidden', {{value: {}, configurable: true}}); document.dispatchEvent(new Event('visibilitychange'))"
     page.evaluate(hide.format("true"))
-    ledger.write_logs(run.pk, attempt, [LogLine(at=timezone.now(), level=20, message="unseen")])
+    log_lines.write(run.pk, attempt, [LogLine(at=timezone.now(), level=20, message="unseen")])
     page.wait_for_timeout(700)
     assert "unseen" not in page.locator("#log").text_content()
     page.evaluate(hide.format("false"))

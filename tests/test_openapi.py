@@ -33,8 +33,9 @@ from schemathesis.specs.openapi.checks import (
 
 from jobs import follow, ledger, schedules
 from jobs.models import ProcessHeartbeat
-from jobs.schedules import When, Wish
+from jobs.schedules import Wish
 from jobs.tests.workers import execute
+from jobs.when import When
 from tests.jobs_for_tests import tasks
 
 DOCUMENT = Path(settings.BASE_DIR) / "docs" / "openapi.yaml"

@@ -15,8 +15,9 @@ from accounts.tasks import forget_audit
 from jobs import ownership, schedules
 from jobs.context import ActiveRun
 from jobs.models import AuditEvent
-from jobs.schedules import When, Wish
+from jobs.schedules import Wish
 from jobs.tests.staff import signed_in, staff
+from jobs.when import When
 from tests.jobs_for_tests import tasks
 
 pytestmark = pytest.mark.django_db

@@ -16,10 +16,11 @@ from jobs.admin.policy_form import PolicyForm, initial_policies
 from jobs.definitions import all_jobs
 from jobs.errors import InvalidSchedule
 from jobs.models import Schedule, SchedulePolicy
-from jobs.schedules import When, Wish, timing_of_when
+from jobs.schedules import Wish
 from jobs.timing import Every, InvalidTiming, Timing, parse_interval, timing_of, zone_of
 from jobs.timing.solar import EVENTS
 from jobs.timing.words import in_words
+from jobs.when import When, timing_of_when
 
 KINDS = [
     ("cron", "At set times (cron)"),

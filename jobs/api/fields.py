@@ -4,6 +4,7 @@ import math
 from datetime import UTC, datetime
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 #: Every moment between these can be written in every time zone.
@@ -38,3 +39,8 @@ class ParametersField(serializers.DictField):
 def seconds_between(start: datetime | None, end: datetime | None) -> float | None:
     """The seconds from one moment to another; None when either is missing."""
     return None if start is None or end is None else (end - start).total_seconds()
+
+
+@extend_schema_field({"type": "string", "pattern": r"^\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?$"})
+class ClockField(serializers.TimeField):
+    """A time of day without a zone: 08:00. What OpenAPI calls a time has one."""

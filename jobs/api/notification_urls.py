@@ -5,7 +5,8 @@ from typing import Any
 from django.urls import path
 
 from jobs.api.deliveries import DeliveryViewSet, InboxViewSet
-from jobs.api.notifications import ChannelViewSet, KindsView, RuleViewSet
+from jobs.api.notification_channels import ChannelViewSet, KindsView
+from jobs.api.notification_rules import RuleViewSet
 
 _CRUD: dict[str, Any] = {"get": "retrieve", "put": "update", "patch": "partial_update", "delete": "destroy"}
 _LIST: dict[str, Any] = {"get": "list", "post": "create"}

@@ -11,7 +11,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from jobs import changes, schedules
+from jobs import changes
 from jobs.api.parsing import read_body, read_query
 from jobs.api.schedules import (
     ScheduleViewSet,
@@ -24,6 +24,7 @@ from jobs.api.schedules import (
 from jobs.load import Collisions
 from jobs.models import Schedule
 from jobs.timing import InvalidTiming, Slot, Timing, describe, dst_warnings, preview, zone_of
+from jobs.when import timing_of_when, when_of
 
 _MOST_SLOTS = 100
 
@@ -162,7 +163,7 @@ class SchedulePreviewViewSet(ScheduleViewSet):
     def preview_unsaved(self, request: Request) -> Response:
         """The slots that a timing would have, before it is saved."""
         body = read_body(PreviewInputSerializer, request)
-        timing = schedules.timing_of_when(
+        timing = timing_of_when(
             when_of_body(body), anchor=timezone.now(), start=body.get("start_time"), end=body.get("expires")
         )
         return _preview(timing, body)
@@ -182,10 +183,10 @@ def _preview(timing: Timing, wanted: Mapping[str, Any], schedule: Schedule | Non
 
 def _changed_timing(schedule: Schedule, body: Mapping[str, Any], now: datetime) -> Timing:
     """The timing after a change; an interval that stays the same keeps its phase. Raises InvalidSchedule."""
-    before = schedules.when_of(schedule)
+    before = when_of(schedule)
     when = changed_when(before, body)
     anchor = schedule.policy.anchor_at if when == before else None
-    return schedules.timing_of_when(
+    return timing_of_when(
         when,
         anchor=anchor or now.replace(microsecond=0),
         start=body.get("start_time", schedule.start_time),

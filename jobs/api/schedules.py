@@ -27,6 +27,7 @@ from jobs.models import JobRun, Schedule, SchedulePolicy, visibility_of
 from jobs.policies import Policies
 from jobs.timing import InvalidTiming, Timing, describe, timing_of, zone_of
 from jobs.timing.solar import EVENTS
+from jobs.when import When, when_of
 
 _TIMING = ("cron", "interval", "clock", "solar")
 _SLOTS_SHOWN = 5
@@ -173,7 +174,7 @@ class ScheduleSerializer(PolicySerializer):
     total_run_count = serializers.IntegerField()
 
     def to_representation(self, instance: Schedule) -> dict[str, Any]:
-        instance.when = schedules.when_of(instance)
+        instance.when = when_of(instance)
         return dict(super().to_representation(instance))
 
     @extend_schema_field(SchedulePlaceSerializer(allow_null=True))
@@ -354,10 +355,10 @@ def _wish(body: Mapping[str, Any]) -> schedules.Wish:
     )
 
 
-def when_of_body(body: Mapping[str, Any]) -> schedules.When:
+def when_of_body(body: Mapping[str, Any]) -> When:
     """The timing of a validated body."""
     solar = body.get("solar")
-    return schedules.When(
+    return When(
         cron=body.get("cron"),
         timezone=body.get("timezone", "UTC"),
         interval=body.get("interval"),
@@ -366,7 +367,7 @@ def when_of_body(body: Mapping[str, Any]) -> schedules.When:
     )
 
 
-def changed_when(before: schedules.When, changes: Mapping[str, Any]) -> schedules.When:
+def changed_when(before: When, changes: Mapping[str, Any]) -> When:
     """A timing after the changes of a validated, partial body."""
     if any(changes.get(name) is not None for name in _TIMING):
         return when_of_body({"timezone": before.timezone, **changes})

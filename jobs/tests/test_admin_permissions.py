@@ -9,8 +9,9 @@ from django.forms.models import model_to_dict
 
 from jobs import ledger, schedules
 from jobs.models import JobRun, Schedule, SchedulePolicy
-from jobs.schedules import When, Wish
+from jobs.schedules import Wish
 from jobs.tests.staff import VIEWER, signed_in, staff
+from jobs.when import When
 from tests.jobs_for_tests import tasks
 
 pytestmark = pytest.mark.django_db

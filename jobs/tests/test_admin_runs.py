@@ -9,12 +9,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from jobs import ledger
+from jobs import ledger, log_lines
 from jobs.admin import run_filters
 from jobs.admin.run_filters import first_id_at
 from jobs.admin.run_page import milestones
 from jobs.definitions import retry_run
-from jobs.ledger import LogLine, Outcome, Progress
+from jobs.ledger import Outcome, Progress
+from jobs.log_lines import LogLine
 from jobs.models import JobRun
 from jobs.models.run import new_run_id
 from jobs.tests.staff import signed_in
@@ -151,11 +152,11 @@ def test_the_page_of_a_running_run_shows_progress_and_asks_for_news(client):
 def test_news_hold_the_new_lines_only_and_stop_when_the_run_ended(client):
     run = running()
     now = timezone.now()
-    ledger.write_logs(run.pk, 1, [LogLine(at=now, level=20, message="one")])
+    log_lines.write(run.pk, 1, [LogLine(at=now, level=20, message="one")])
     first = client.get(page(run, "live")).json()
     assert first["is_active"]
     assert [line["message"] for line in first["lines"]] == ["one"]
-    ledger.write_logs(run.pk, 1, [LogLine(at=now, level=30, message="<b>two</b>")])
+    log_lines.write(run.pk, 1, [LogLine(at=now, level=30, message="<b>two</b>")])
     ledger.finish(run.pk, 1, Outcome(status=Status.SUCCEEDED, result={"sum": 3}))
     second = client.get(page(run, "live"), {"after": first["lines"][-1]["id"]}).json()
     assert not second["is_active"]
@@ -165,7 +166,7 @@ def test_news_hold_the_new_lines_only_and_stop_when_the_run_ended(client):
 
 def test_the_page_escapes_what_a_run_wrote(client):
     run = running()
-    ledger.write_logs(run.pk, 1, [LogLine(at=timezone.now(), level=20, message="<script>alert(1)</script>")])
+    log_lines.write(run.pk, 1, [LogLine(at=timezone.now(), level=20, message="<script>alert(1)</script>")])
     ledger.finish(run.pk, 1, Outcome(status=Status.FAILED, error_type="E", error_message="<img onerror=x>"))
     text = client.get(page(run)).content.decode()
     assert "<script>alert" not in text
@@ -181,7 +182,7 @@ def test_the_page_of_a_failed_run_shows_error_and_traceback(client):
 
 def test_the_log_is_there_as_plain_text(client):
     run = running()
-    ledger.write_logs(run.pk, 1, [LogLine(at=timezone.now(), level=20, message="one")])
+    log_lines.write(run.pk, 1, [LogLine(at=timezone.now(), level=20, message="one")])
     answer = client.get(page(run, "log"))
     assert answer["Content-Type"].startswith("text/plain")
     assert b"".join(answer.streaming_content).decode().endswith("Info one\n")

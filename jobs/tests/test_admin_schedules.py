@@ -14,8 +14,9 @@ from django_celery_beat.models import PeriodicTask
 
 from jobs import schedules
 from jobs.models import JobRun, Schedule, SchedulePolicy
-from jobs.schedules import When, Wish
+from jobs.schedules import Wish
 from jobs.tests.staff import signed_in, staff
+from jobs.when import When
 
 LIST = "/admin/jobs/schedule/"
 ADD = "/admin/jobs/schedule/add/"

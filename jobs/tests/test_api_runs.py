@@ -6,8 +6,9 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from jobs import ledger
-from jobs.ledger import LogLine, Outcome, Progress
+from jobs import ledger, log_lines
+from jobs.ledger import Outcome, Progress
+from jobs.log_lines import LogLine
 from jobs.models import JobRun
 from jobs.tests.workers import execute
 from tests.jobs_for_tests import tasks
@@ -193,7 +194,7 @@ def test_progress_is_small_and_tells_the_time_left(client):
 
 def test_logs_are_followed_by_the_id_of_the_last_line(client):
     run = running()
-    ledger.write_logs(run.id, 1, [LogLine(at=timezone.now(), level=20, message=text) for text in "abc"])
+    log_lines.write(run.id, 1, [LogLine(at=timezone.now(), level=20, message=text) for text in "abc"])
     first = client.get(address("logs", run.id, limit=2)).json()
     assert [line["message"] for line in first["lines"]] == ["a", "b"]
     assert not first["has_ended"]

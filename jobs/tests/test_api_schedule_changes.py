@@ -8,9 +8,10 @@ from django.utils import timezone
 
 from jobs import schedules
 from jobs.models import JobRun, SchedulePolicy
-from jobs.schedules import When, Wish
+from jobs.schedules import Wish
 from jobs.tests.schedules_for_tests import crontab_row, tick
 from jobs.tests.schedules_for_tests import schedule as stock_schedule
+from jobs.when import When
 
 
 class TestSwitching:

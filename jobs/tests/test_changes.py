@@ -8,9 +8,10 @@ import pytest
 from jobs import schedules
 from jobs.changes import Mark, change_of, others_at_its_minutes
 from jobs.models import JobRun, Schedule, SchedulePolicy
-from jobs.schedules import When, Wish
+from jobs.schedules import Wish
 from jobs.tests.schedules_for_tests import at
 from jobs.timing import Crontab, Interval
+from jobs.when import When, timing_of_when
 
 pytestmark = pytest.mark.django_db
 
@@ -98,7 +99,7 @@ def test_switching_on_says_that_the_past_does_not_run():
 
 
 def test_an_end_is_a_move_to_never(daily):
-    ended = schedules.timing_of_when(When(cron="0 15 * * *"), anchor=NOON, end=NOON)
+    ended = timing_of_when(When(cron="0 15 * * *"), anchor=NOON, end=NOON)
     assert change_of(daily, ended, NOON).notes == ["The next run moves from Mon 2 Mar, 15:00 UTC to never."]
 
 

@@ -15,10 +15,11 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 from django_celery_results.models import TaskResult
 
-from jobs import ledger, reaper
+from jobs import ledger, log_lines, reaper
 from jobs.definitions import enqueue
 from jobs.errors import IllegalState, RunNotFound
-from jobs.ledger import LogLine, Outcome, Progress
+from jobs.ledger import Outcome, Progress
+from jobs.log_lines import LogLine
 from jobs.models import JobRun, RunLog
 from tests.jobs_for_tests import tasks
 
@@ -119,7 +120,7 @@ class TestFencing:
         assert ledger.claim(run.id, worker="w2", pid=2) is not None
 
         assert ledger.renew(run.id, 1, Progress(percent=99, text="stale")) is None
-        ledger.write_logs(run.id, 1, [LogLine(at=timezone.now(), level=20, message="stale")])
+        log_lines.write(run.id, 1, [LogLine(at=timezone.now(), level=20, message="stale")])
         assert not ledger.finish(run.id, 1, SUCCESS)
         assert not ledger.retry_later(run.id, 1, FAILURE, delay_seconds=1)
 

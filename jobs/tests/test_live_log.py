@@ -9,10 +9,11 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from jobs import ledger, reaper
+from jobs import ledger, log_lines, reaper
 from jobs.errors import InvalidInput
-from jobs.ledger import LogLine, Outcome, Progress
+from jobs.ledger import Outcome, Progress
 from jobs.live import log
+from jobs.log_lines import LogLine
 from jobs.models import JobRun, ProcessHeartbeat, Schedule, SchedulePolicy
 from jobs.tests.schedules_for_tests import crontab_row, schedule
 from tests.jobs_for_tests import tasks
@@ -100,7 +101,7 @@ def test_log_lines_processes_and_schedules_are_told():
     planned = schedule(crontab_row("* * * * *"), made_at=timezone.now())
     start = log.now()
     lines = [LogLine(at=timezone.now(), level=20, message=message) for message in ("one", "two")]
-    ledger.write_logs(run.pk, attempt, lines)
+    log_lines.write(run.pk, attempt, lines)
     now = timezone.now()
     worker = ProcessHeartbeat.objects.create(kind="worker", name="w@x", pid=1, started_at=now, seen_at=now)
     ProcessHeartbeat.objects.update(seen_at=now + timedelta(seconds=5))  # it still lives: no news

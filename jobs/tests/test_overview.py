@@ -13,9 +13,10 @@ from jobs import ledger, schedules, summaries
 from jobs.admin import panels
 from jobs.ledger import Outcome, Progress
 from jobs.models import Alert, JobRun, ProcessHeartbeat
-from jobs.schedules import When, Wish
+from jobs.schedules import Wish
 from jobs.slots import plan_stale
 from jobs.tests.staff import signed_in, staff
+from jobs.when import When
 from tests.jobs_for_tests import tasks
 
 pytestmark = pytest.mark.django_db

@@ -6,9 +6,9 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 from django_celery_results.models import TaskResult
 
-from jobs import intake, ledger, retention
+from jobs import intake, ledger, log_lines, retention
 from jobs.intake import NewRun
-from jobs.ledger import LogLine
+from jobs.log_lines import LogLine
 from jobs.models import JobRun, RunAttempt, RunLog, SchedulePolicy, first_run_id
 from jobs.retention import Pruned
 from jobs.tests.schedules_for_tests import at, crontab_row, schedule
@@ -112,7 +112,7 @@ def test_an_age_that_makes_no_sense_is_refused(days):
 def test_lines_of_a_log_are_not_lost_by_accident():
     run = tasks.add_numbers.enqueue(left=1)
     ledger.claim(run.id, worker="w", pid=1)
-    ledger.write_logs(run.id, 1, [LogLine(at=timezone.now(), level=20, message="a")])
+    log_lines.write(run.id, 1, [LogLine(at=timezone.now(), level=20, message="a")])
     retention.prune(older_than=timedelta())
     assert RunLog.objects.count() == 1
 

@@ -10,8 +10,9 @@ from django_celery_beat.models import CrontabSchedule, PeriodicTask
 from jobs import rollback, schedules, versions
 from jobs.errors import IllegalState, InvalidParameters, InvalidSchedule
 from jobs.models import Schedule, SchedulePolicy
-from jobs.schedules import When, Wish
+from jobs.schedules import Wish
 from jobs.tests.test_versions import commit
+from jobs.when import When, when_of
 
 pytestmark = pytest.mark.django_db
 
@@ -63,10 +64,10 @@ def test_everything_is_as_it_was_and_that_is_a_new_version(changed):
 @pytest.mark.parametrize("when", KINDS, ids=["cron", "interval", "solar"])
 def test_every_kind_of_timing_comes_back(when):
     schedule = schedules.create(replace(WISH, when=when), by=None)
-    before = schedules.when_of(again(schedule))
+    before = when_of(again(schedule))
     schedules.change(schedule, WISH, by=None)
     rollback.roll_back(schedule, 1, by=None)
-    assert schedules.when_of(again(schedule)) == before
+    assert when_of(again(schedule)) == before
 
 
 def test_a_timing_that_was_edited_for_others_too_is_made_again(changed):

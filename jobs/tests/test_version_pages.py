@@ -7,8 +7,9 @@ from django.urls import reverse
 
 from jobs import schedules
 from jobs.models import JobRun, Schedule
-from jobs.schedules import When, Wish
+from jobs.schedules import Wish
 from jobs.tests.staff import signed_in, staff
+from jobs.when import When
 
 pytestmark = pytest.mark.django_db
 

@@ -10,8 +10,9 @@ from django_celery_beat.models import CrontabSchedule, PeriodicTask
 
 from jobs import schedules, versions
 from jobs.models import JobRun, Schedule, SchedulePolicy, ScheduleVersion
-from jobs.schedules import When, Wish
+from jobs.schedules import Wish
 from jobs.tests.schedules_for_tests import at, crontab_row, schedule, tick
+from jobs.when import When
 
 pytestmark = pytest.mark.django_db
 

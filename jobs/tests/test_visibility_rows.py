@@ -9,8 +9,9 @@ from django.utils import timezone
 from jobs import schedules, slots
 from jobs.definitions import retry_run
 from jobs.models import AuditEvent, JobRun, Schedule, SchedulePolicy, visibility_of
-from jobs.schedules import When, Wish
+from jobs.schedules import Wish
 from jobs.tests.staff import staff
+from jobs.when import When
 from tests.jobs_for_tests import tasks
 
 pytestmark = pytest.mark.django_db

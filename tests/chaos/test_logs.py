@@ -63,7 +63,8 @@ def test_secrets_do_not_get_into_the_logs_of_process_or_run(world, worker):
 
 def test_a_record_made_for_a_schedule_names_it(world, worker):
     from jobs import schedules
-    from jobs.schedules import When, Wish
+    from jobs.schedules import Wish
+    from jobs.when import When
 
     world.beat()
     wish = Wish(

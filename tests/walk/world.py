@@ -9,7 +9,7 @@ from django_celery_results.models import TaskResult
 
 from accounts import keys
 from accounts.models import ApiKey
-from jobs import ledger, ownership, schedules
+from jobs import ledger, log_lines, ownership, schedules
 from jobs.models import (
     Alert,
     AuditEvent,
@@ -27,7 +27,8 @@ from jobs.models import (
 )
 from jobs.notifications.configuration import save_channel
 from jobs.notifications.message import Message
-from jobs.schedules import When, Wish
+from jobs.schedules import Wish
+from jobs.when import When
 from publishing.models import FeedItem, Source
 from publishing.tests.factories import make_item, make_source
 from tests.walk.addresses import Rows, models_of_pages
@@ -162,8 +163,8 @@ def make_run(text: str, schedule: Schedule, *, is_waiting: bool) -> JobRun:
         return run
     claim = ledger.claim(run.pk, worker="worker@here", pid=1)
     assert claim is not None
-    ledger.write_logs(
-        run.pk, claim.attempt, [ledger.LogLine(at=timezone.now(), level=RunLog.Level.INFO, message=text)]
+    log_lines.write(
+        run.pk, claim.attempt, [log_lines.LogLine(at=timezone.now(), level=RunLog.Level.INFO, message=text)]
     )
     outcome = ledger.Outcome(
         status=JobRun.Status.FAILED, error_type="ValueError", error_message=text, error_fingerprint="f" * 40,

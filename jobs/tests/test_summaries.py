@@ -56,7 +56,7 @@ def test_runs_are_counted_in_the_span_they_were_asked_for_in():
 
 def test_week_is_complete_after_the_first_counts_and_costs_one_query(django_assert_num_queries):
     now = timezone.now()
-    made(now - timedelta(days=6, hours=20), "succeeded", 1)
+    made(now - timedelta(days=6, hours=17), "succeeded", 1)  # periods begin at whole six hours
     made(now - timedelta(hours=1), "failed", 1)
     keep_all()
     with django_assert_num_queries(1):

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
+from django.contrib.auth.models import User
 from django.db import connection
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
@@ -48,7 +49,8 @@ def measure(quick: bool, *, seconds: int | None) -> list[Row]:
 
 @contextmanager
 def running() -> Iterator[None]:
-    """A worker and a scheduler, both seen by the watch."""
+    """A worker and a scheduler, both seen by the watch, and somebody whom notices can reach."""
+    User.objects.create_superuser("administrator")
     environment = {"JOBS_TICK_SECONDS": "0.5", "JOBS_REPUBLISH_SECONDS": "5"}
     worker = Process("celery", "-A", "config", "worker", "-c", "2", **environment)
     beat = Process("celery", "-A", "config", "beat", **environment)

@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass
 
 from django.db import connection
+from django.db.models import F
 from django.utils import timezone
 
 from accounts.errors import TooManyAttempts
@@ -51,8 +52,15 @@ def take(name: str, address: str) -> None:
 
 
 def forgive(name: str, address: str) -> None:
-    """Forget the attempts of somebody who got in, and windows that are over."""
+    """Forget the attempts of somebody who got in, and windows that are over.
+
+    Of what many share, an address or a name tried from many places, only this attempt is taken back.
+    """
     SignInCount.objects.filter(key=_key("name-at-address", name, address)).delete()
+    shared = SignInCount.objects.filter(
+        key__in=[_key("address", address), _key("name", name)], attempts__gt=0
+    )
+    shared.update(attempts=F("attempts") - 1)
     SignInCount.objects.filter(window_ends_at__lt=timezone.now()).delete()
 
 

@@ -75,6 +75,8 @@ class SignInBackend(ModelBackend):
         except WrongCredentials:
             return None
         except TooManyAttempts as error:
+            if request is not None:
+                request.sign_in_refused = error  # type: ignore[attr-defined]  # for the form, which learns of no error
             raise PermissionDenied(str(error)) from error
 
     def get_all_permissions(  # type: ignore[override]  # users are Django's own here

@@ -9,7 +9,6 @@ on a desktop and on a phone. Without a folder, the pictures that the documentati
 import math
 import os
 import random
-import secrets
 import signal
 import socket
 import subprocess
@@ -48,7 +47,6 @@ VIEWPORTS = {"desktop": (1440, 900), "phone": (390, 844)}
 #: Smaller files for the documentation.
 DESKTOP_IN_DOCS = (1280, 800)
 QUEUES = "default,publishing,sources"
-PASSWORD = secrets.token_urlsafe(12)
 
 
 def main() -> None:
@@ -78,12 +76,13 @@ def main() -> None:
         _wait_for(f"{origin}/admin/login/")
         _wait_for(f"http://127.0.0.1:{live_port}/healthz")
         paths = _paths(_sample())
+        session = _session()
         for name, scheme, viewport in _wanted(paths, folder, only):
             target = (folder or IMAGES) / f"{name}-{scheme}-{viewport}.png"
             target.parent.mkdir(parents=True, exist_ok=True)
             is_small = folder is None and viewport == "desktop"
             size = DESKTOP_IN_DOCS if is_small else VIEWPORTS[viewport]
-            _take(origin, paths[name], scheme, size, target)
+            _take(origin, session, paths[name], scheme, size, target)
             sys.stdout.write(f"{target} {target.stat().st_size // 1000} kB\n")
 
 
@@ -101,7 +100,7 @@ def _prepare() -> None:
     from django.core.management import call_command
 
     call_command("migrate", verbosity=0)
-    User.objects.create_superuser("operator", "operator@example.org", PASSWORD)
+    User.objects.create_superuser("operator", "operator@example.org")
 
 
 def _sample() -> dict[str, Any]:
@@ -328,13 +327,26 @@ def _paths(sample: dict[str, Any]) -> dict[str, str]:
     }
 
 
+def _session() -> str:
+    """The cookie of a signed-in operator."""
+    from django.conf import settings
+    from django.contrib.auth.models import User
+    from django.test import Client
+
+    client = Client()
+    client.force_login(User.objects.get(username="operator"))
+    return client.cookies[settings.SESSION_COOKIE_NAME].value
+
+
 def _worker() -> str:
     from jobs.models import ProcessHeartbeat
 
     return str(ProcessHeartbeat.objects.get(kind="worker").name)
 
 
-def _take(origin: str, path: str, scheme: Any, size: tuple[int, int], target: Path) -> None:
+def _take(origin: str, session: str, path: str, scheme: Any, size: tuple[int, int], target: Path) -> None:
+    from django.conf import settings
+
     width, height = size
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
@@ -343,10 +355,8 @@ def _take(origin: str, path: str, scheme: Any, size: tuple[int, int], target: Pa
         )
         page.on("console", lambda message: _complain(page, message.type, message.text))
         page.on("pageerror", lambda error: _complain(page, "error", str(error)))
-        page.goto(f"{origin}/admin/login/?next={path}")
-        page.fill("#id_username", "operator")
-        page.fill("#id_password", PASSWORD)
-        page.click("button[type=submit]")
+        page.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": origin}])
+        page.goto(origin + path)
         page.wait_for_load_state("networkidle") if "/change/" not in path else page.wait_for_timeout(2500)
         overflow = page.evaluate(
             "document.documentElement.scrollWidth - document.documentElement.clientWidth"

@@ -154,6 +154,8 @@ class MaintenanceWindowAdmin(SchedulesSeen, ModelAdmin[MaintenanceWindow]):
 
 class DaysInline(TabularInline):  # type: ignore[misc]  # the theme has no types
     model = CalendarDays
+    verbose_name = "day or days"
+    verbose_name_plural = "days"
     extra = 1
 
 

@@ -9,11 +9,12 @@ from django.http import HttpRequest, JsonResponse
 from django.template.loader import render_to_string
 from django.utils import timezone
 
-from jobs import display
+from jobs import display, obstacles
 from jobs.admin.schedule_form import TimingForm, catch_up_in_words
 from jobs.changes import Change, Mark, MarkedSlot, change_of, others_at_its_minutes
 from jobs.load import Collisions
 from jobs.models import Schedule
+from jobs.obstacles import Obstacle
 from jobs.timing import (
     DstWarning,
     InvalidTiming,
@@ -105,35 +106,38 @@ def preview_of(
 ) -> Preview:
     """The preview of a timing, local times in its own zone or another; for a schedule, what saving it changes."""
     zone = zone or timing.zone
-    change = Change([], [])
+    change, obstacle = Change([], []), obstacles.none
     if schedule is not None:
+        obstacle = obstacles.of_schedule(schedule, now)
         change = change_of(schedule, timing, now, count=SLOTS, enabled=enabled, zone=zone)
     return Preview(
         words=describe(timing),
         zone=zone.key,
-        rows=[_row(slot, zone, now) for slot in preview(timing, now, SLOTS, zone=zone)],
+        rows=[_row(slot, zone, now, obstacle) for slot in preview(timing, now, SLOTS, zone=zone)],
         warnings=dst_warnings(timing, now),
         collisions=others_at_its_minutes(timing, now, schedule),
-        pairs=_pairs(change, zone, now) if change.is_move else [],
+        pairs=_pairs(change, zone, now, obstacle) if change.is_move else [],
         notes=change.notes,
     )
 
 
 def _pairs(
-    change: Change, zone: ZoneInfo, now: datetime
+    change: Change, zone: ZoneInfo, now: datetime, obstacle: Obstacle
 ) -> list[tuple[PreviewRow | None, PreviewRow | None]]:
     def rows(marked: list[MarkedSlot]) -> list[PreviewRow]:
-        return [_row(one.slot, zone, now, one.mark) for one in marked]
+        return [_row(one.slot, zone, now, obstacle, one.mark) for one in marked]
 
     return list(zip_longest(rows(change.before), rows(change.after)))
 
 
-def _row(slot: Slot, zone: ZoneInfo, now: datetime, mark: Mark = Mark.STAYS) -> PreviewRow:
+def _row(
+    slot: Slot, zone: ZoneInfo, now: datetime, obstacle: Obstacle, mark: Mark = Mark.STAYS
+) -> PreviewRow:
     return PreviewRow(
         local=display.clock(slot.utc, zone),
         utc=_utc_beside(slot.utc, zone),
         relative=display.relative(slot.utc, now),
-        note=slot.note,
+        note=" ".join(filter(None, (slot.note, obstacle(slot.utc)))),
         mark=mark,
     )
 

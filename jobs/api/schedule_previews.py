@@ -11,7 +11,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from jobs import changes
+from jobs import changes, obstacles
 from jobs.api.parsing import read_body, read_query
 from jobs.api.schedules import (
     ScheduleViewSet,
@@ -23,10 +23,12 @@ from jobs.api.schedules import (
 )
 from jobs.load import Collisions
 from jobs.models import Schedule
+from jobs.obstacles import Obstacle
 from jobs.timing import InvalidTiming, Slot, Timing, describe, dst_warnings, preview, zone_of
 from jobs.when import timing_of_when, when_of
 
 _MOST_SLOTS = 100
+_OBSTACLE = "Why the schedule will not start then: a day of its calendars, or a maintenance window."
 
 
 class PreviewInputSerializer(TimingSerializer):
@@ -43,10 +45,15 @@ class SlotSerializer(serializers.Serializer[Slot]):
     utc = serializers.DateTimeField()
     local = serializers.SerializerMethodField(help_text="The same moment in the zone asked for.")
     note = serializers.CharField(help_text="What a change of the clocks does to it.")
+    obstacle = serializers.SerializerMethodField(help_text=_OBSTACLE)
 
     @extend_schema_field(OpenApiTypes.DATETIME)
     def get_local(self, slot: Slot) -> str:
         return slot.local.isoformat()
+
+    def get_obstacle(self, slot: Slot) -> str:
+        obstacle: Obstacle = self.context["obstacle"]
+        return obstacle(slot.utc)
 
 
 class WarningSerializer(serializers.Serializer[Any]):
@@ -89,9 +96,15 @@ class MarkedSlotSerializer(serializers.Serializer[changes.MarkedSlot]):
         choices=[(mark.value, mark.value) for mark in changes.Mark], help_text="What the change does to it."
     )
 
+    obstacle = serializers.SerializerMethodField(help_text=_OBSTACLE)
+
     @extend_schema_field(OpenApiTypes.DATETIME)
     def get_local(self, marked: changes.MarkedSlot) -> str:
         return marked.slot.local.isoformat()
+
+    def get_obstacle(self, marked: changes.MarkedSlot) -> str:
+        obstacle: Obstacle = self.context["obstacle"]
+        return obstacle(marked.slot.utc)
 
 
 class ChangePreviewInputSerializer(PreviewInputSerializer):
@@ -153,7 +166,8 @@ class SchedulePreviewViewSet(ScheduleViewSet):
             "warnings": dst_warnings(timing, now),
             "collisions": changes.others_at_its_minutes(timing, now, schedule),
         }
-        return Response(ChangePreviewSerializer(shown).data)
+        context = {"obstacle": obstacles.of_schedule(schedule, now)}
+        return Response(ChangePreviewSerializer(shown, context=context).data)
 
     @extend_schema(
         operation_id="schedules_preview_unsaved",
@@ -178,7 +192,8 @@ def _preview(timing: Timing, wanted: Mapping[str, Any], schedule: Schedule | Non
         "warnings": dst_warnings(timing, now),
         "collisions": changes.others_at_its_minutes(timing, now, schedule),
     }
-    return Response(PreviewSerializer(shown).data)
+    obstacle = obstacles.of_schedule(schedule, now) if schedule else obstacles.none
+    return Response(PreviewSerializer(shown, context={"obstacle": obstacle}).data)
 
 
 def _changed_timing(schedule: Schedule, body: Mapping[str, Any], now: datetime) -> Timing:

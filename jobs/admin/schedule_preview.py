@@ -106,7 +106,8 @@ def preview_of(
 ) -> Preview:
     """The preview of a timing, local times in its own zone or another; for a schedule, what saving it changes."""
     zone = zone or timing.zone
-    change, obstacle = Change([], []), obstacles.none
+    change = Change([], [])
+    obstacle: Obstacle = obstacles.none
     if schedule is not None:
         obstacle = obstacles.of_schedule(schedule, now)
         change = change_of(schedule, timing, now, count=SLOTS, enabled=enabled, zone=zone)

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import connection
 from hypothesis import settings as property_settings
 
+from tests.order import spread
 from tests.servers import PrivateStack, broker_client
 
 # How long one example takes says nothing on a machine that is shared.
@@ -54,6 +55,11 @@ if not IS_XDIST_WORKER:
 def pytest_xdist_auto_num_workers() -> int:
     """For `-n auto` and `-n logical`: half of the time goes into waiting for processes that a test has started."""
     return 1 + len(os.sched_getaffinity(0)) * 3 // 2
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items[:] = spread(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
 
 
 @pytest.hookimpl(tryfirst=True)

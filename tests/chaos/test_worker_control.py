@@ -1,6 +1,7 @@
 """Real workers, looked at and controlled from the admin and the API."""
 
 import os
+import re
 import signal
 import time
 
@@ -183,7 +184,8 @@ def test_a_stuck_worker_is_named_and_the_page_comes_all_the_same(world, worker, 
         began = time.monotonic()
         page = admin.get(f"{PAGES}workers/").content.decode()
         took = time.monotonic() - began
-        assert f"No answer in time from {worker.name}" in page
+        told = re.findall(r'role="alert">.*?</p>', page, re.DOTALL)
+        assert f"No answer in time from {worker.name}" in page, (told, ProcessHeartbeat.objects.values())
         assert took < 5
         assert api.post(f"/api/v1/workers/{worker.name}/ping/", {}, format="json").status_code == 409
     finally:

@@ -23,14 +23,13 @@ def spread(items: Sequence[pytest.Item], workers: int) -> list[pytest.Item]:
         kinds[_kind(item)].append(item)
     waiting, rolling_back, committing = kinds
     ordered: list[pytest.Item] = []
-    taken = 0
     for worker in range(workers):
         size = (len(items) - len(ordered)) // (workers - worker)
         mine = waiting[worker::workers]
         last = _share(committing, worker, workers)
-        count = size - len(mine) - len(last)
-        ordered += [*mine, *rolling_back[taken : taken + count], *last]
-        taken += max(count, 0)
+        count = max(size - len(mine) - len(last), 0) if worker < workers - 1 else len(rolling_back)
+        ordered += [*mine, *rolling_back[:count], *last]
+        rolling_back = rolling_back[count:]
     return ordered
 
 

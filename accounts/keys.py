@@ -184,10 +184,11 @@ def _hash(secret: str) -> str:
 
 def _is_network(text: str) -> bool:
     try:
-        ip_network(text, strict=False)
+        return "%" not in str(
+            ip_network(text, strict=False)
+        )  # a zone is of one machine, and as long as one likes
     except ValueError:
         return False
-    return True
 
 
 def _is_within(address: str, networks: Iterable[str]) -> bool:

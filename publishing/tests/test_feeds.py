@@ -10,6 +10,7 @@ from publishing.feeds import FeedError, FeedTooComplex, NotAFeed, ParsedItem, pa
 from publishing.feeds.encoding import decode
 from publishing.feeds.identity import identified
 from publishing.feeds.sanitise import clean_html, plain_text, web_address
+from publishing.models import FeedItem
 from publishing.tests.factories import entry, rss
 
 
@@ -131,6 +132,14 @@ def test_what_a_database_cannot_store_is_left_out():
     assert (item.guid, item.title, item.content_html) == ("ab", "xyz", "<p>t</p>")
     (item,) = parse(b"<rss><channel><item><title>x&#0;y&#xD800;z & more</title></item></channel>").items
     assert item.title == "xyz & more"
+
+
+def test_no_text_is_longer_than_its_column():
+    authors = [{"name": f"{number} {'a' * 300}"} for number in range(30)]
+    found = parse(json_feed({"id": "1", "title": "t" * 3000, "authors": authors, "language": "x" * 99}))
+    assert [len(text) for text in (found.items[0].author, found.items[0].title, found.items[0].language)] == [
+        FeedItem._meta.get_field(name).max_length for name in ("author", "title", "language")
+    ]
 
 
 def test_halves_of_an_emoji_in_references_are_put_together():

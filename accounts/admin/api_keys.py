@@ -195,7 +195,7 @@ class ApiKeyAdmin(ReadOnlyAdmin[ApiKey]):
         key, form = self._get(request, object_id), ReplaceForm(request.POST)
         try:
             if not form.is_valid():
-                raise KeyRefused({"overlap": list(form.errors["overlap"])})
+                raise KeyRefused({"overlap": [str(reason) for reason in form.errors["overlap"]]})
             overlap = timedelta(seconds=int(form.cleaned_data["overlap"]))
             new = keys.replace(key, by=_person(request), overlap=overlap)
         except KeyRefused as error:

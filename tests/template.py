@@ -44,10 +44,8 @@ def make_tables(url: str) -> None:
         return
     programs = server_account().programs.postgres.parent
     original = Places.in_folder(Path(os.environ[FOLDER])).urls.database_url
-    dump = subprocess.run(  # noqa: S603 - our own programs and arguments
-        [programs / "pg_dump", "--no-owner", original], check=True, capture_output=True
-    )
-    subprocess.run(  # noqa: S603
+    dump = subprocess.run([programs / "pg_dump", "--no-owner", original], check=True, capture_output=True)
+    subprocess.run(
         [
             programs / "psql",
             "--quiet",

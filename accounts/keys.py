@@ -196,6 +196,7 @@ def _is_within(address: str, networks: Iterable[str]) -> bool:
         came_from = ip_address(address)
     except ValueError:
         return False
+    came_from = getattr(came_from, "ipv4_mapped", None) or came_from  # by a socket that takes both kinds
     return any(came_from in ip_network(network, strict=False) for network in networks)
 
 

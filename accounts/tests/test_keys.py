@@ -121,7 +121,14 @@ def test_an_expired_a_revoked_key_and_that_of_an_inactive_owner_are_refused(ada)
 
 @pytest.mark.parametrize(
     ("address", "status"),
-    [("10.1.2.3", 200), ("192.0.2.7", 200), ("192.0.2.8", 401), ("2001:db8::1", 200), ("x", 401)],
+    [
+        ("10.1.2.3", 200),
+        ("192.0.2.7", 200),
+        ("192.0.2.8", 401),
+        ("2001:db8::1", 200),
+        ("::ffff:10.1.2.3", 200),
+        ("x", 401),
+    ],
 )
 def test_a_key_is_taken_from_its_networks_only(ada, address, status):
     new = key_of(ada, networks=["10.0.0.0/8", "192.0.2.7", "2001:db8::/32"])

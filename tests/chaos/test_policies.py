@@ -137,8 +137,8 @@ def test_a_worker_dies_with_a_place_and_nothing_leaks(world: World) -> None:
     worker = world.worker()
     world.beat()
     runs = [tasks.count_slowly.enqueue(until=20, pause=0.05) for _ in range(4)]
-    world.until_marked(runs[0])
     assert JobRun.objects.filter(status=Status.WAITING).count() == 3
+    world.until_marked(runs[0])
     worker.kill()
     world.new_worker()
     world.settled(timeout=90)

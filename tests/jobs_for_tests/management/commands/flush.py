@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.core.management.commands import flush
-from django.db import connections
+from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 #: What a whole flush leaves behind (permissions, content types, roles): table to a hash of its rows, by database.
@@ -22,8 +22,14 @@ class Command(flush.Command):
             super().handle(**options)
             _LEFT[name] = _hashes(connection, _tables_with_rows(connection))
         elif found - left.keys():
-            with connection.cursor() as cursor:
-                cursor.execute(f"TRUNCATE {', '.join(sorted(found - left.keys()))} CASCADE")
+            _empty(connection, found - left.keys())
+
+
+def _empty(connection: BaseDatabaseWrapper, tables: set[str]) -> None:
+    """Quicker than TRUNCATE, which makes new files for each table and index; as silent: no trigger, no cascade."""
+    deletions = "; ".join(f"DELETE FROM {table}" for table in sorted(tables))
+    with transaction.atomic(connection.alias), connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL session_replication_role = replica; {deletions}")
 
 
 def _tables_with_rows(connection: BaseDatabaseWrapper) -> set[str]:

@@ -216,7 +216,8 @@ def test_slow_reader_is_dropped_and_the_others_go_on(live):
         received = b""
         while b"event: ready" not in received:
             received += slow.recv(4096)
-        for _ in range(60):  # more than the kernel's buffers hold; a portion at a time, or all are told to look anew
+        # More than the kernel's buffers hold; a portion at a time, or all would be told to look at everything anew.
+        for _ in range(60):
             repeat_latest_event(run, 200)
             for _ in range(200):
                 quick.next("run")

@@ -1,7 +1,7 @@
 """What people decide about a cause: to mute it for a while, or not to mend it at all."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
@@ -52,7 +52,7 @@ def decide(
                 "decided_by_id": by.pk if by else None,
             },
         )
-        end = f"until {until:%Y-%m-%d %H:%M} UTC" if until else "until the cause changes"
+        end = f"until {until.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if until else "until the cause changes"
         verb = "Muted" if action == Action.MUTED else "Archived, will not be fixed,"
         audit.record_about(by, f"failure {fingerprint}", f"{verb} {end}. {note}".strip())
     return decision

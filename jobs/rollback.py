@@ -63,7 +63,7 @@ def _check(schedule: Schedule, snapshot: dict[str, Any]) -> None:
         raise InvalidSchedule({"name": [f"There is another schedule named {snapshot['name']} by now."]})
     job = find_job(name)
     if job is not None:
-        job.clean(versions.parameters_of(snapshot))
+        job.clean(versions.parameters_in(snapshot["kwargs"]))
 
 
 def _restore_task(task: PeriodicTask, snapshot: dict[str, Any]) -> None:

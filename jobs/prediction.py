@@ -15,9 +15,8 @@ from itertools import chain, islice
 from jobs import display, estimates, heartbeats, history, rules
 from jobs.definitions import find_job
 from jobs.errors import NotFound
-from jobs.models import JobRun, ProcessHeartbeat, Schedule, SchedulePolicy, Visibility
+from jobs.models import EVERYTHING, JobRun, ProcessHeartbeat, Schedule, SchedulePolicy, Visibility
 from jobs.outlook import Course, Job, Running, Worker, play
-from jobs.statistics import EVERYTHING
 from jobs.timing import RELATED, InvalidTiming, timing_of
 
 Status = JobRun.Status

@@ -18,8 +18,7 @@ from jobs import audit, heartbeats, history, intake, ledger
 from jobs.definitions import AnyJob, find_job
 from jobs.errors import InvalidInput, InvalidParameters
 from jobs.intake import NewRun
-from jobs.models import JobRun, ProcessHeartbeat, Visibility
-from jobs.statistics import EVERYTHING
+from jobs.models import EVERYTHING, JobRun, ProcessHeartbeat, Visibility
 
 #: At most so many failures are made again by one call, the oldest first.
 MOST = 5_000

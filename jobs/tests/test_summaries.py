@@ -10,10 +10,9 @@ from django.contrib.auth.models import Group
 from django.utils import timezone
 
 from jobs import summaries
-from jobs.models import JobRun, RunSummary, Visibility, first_run_id
+from jobs.models import EVERYTHING, JobRun, RunSummary, Visibility, first_run_id
 
 pytestmark = pytest.mark.django_db
-EVERYTHING = Visibility(sees_all=True)
 
 
 def made(at: datetime, status: str, seconds: float | None = None, **values: object) -> JobRun:

@@ -131,11 +131,6 @@ def held(at: datetime, *, horizon: timedelta = HORIZON, seen: Visibility = EVERY
     return sorted(found, key=lambda one: (-round(one.chance, 1), one.due_at or at))
 
 
-def at_risk(at: datetime, *, horizon: timedelta = HORIZON, seen: Visibility = EVERYTHING) -> list[Prediction]:
-    """Those of `held` that will be late as things stand."""
-    return [one for one in held(at, horizon=horizon, seen=seen) if one.will_be_late]
-
-
 def is_held(run: JobRun) -> bool:
     """Whether an active run is held to a deadline or an expected duration."""
     job = find_job(run.job)

@@ -15,14 +15,9 @@ from jobs.storable import clean_text
 Action = FailureDecision.Action
 
 
-def is_muted(fingerprint: str, at: datetime | None = None) -> bool:
-    """Whether failures with this fingerprint raise no alert: it is muted, or will not be fixed."""
-    return bool(muted_among([fingerprint], at))
-
-
-def muted_among(fingerprints: Iterable[str], at: datetime | None = None) -> set[str]:
-    """Those of the fingerprints whose failures raise no alert; one query for all of them."""
-    decided = FailureDecision.objects.in_force(at or timezone.now())
+def muted_among(fingerprints: Iterable[str]) -> set[str]:
+    """Those of the fingerprints whose failures raise no alert: they are muted, or will not be fixed. One query."""
+    decided = FailureDecision.objects.in_force(timezone.now())
     return set(decided.filter(pk__in=set(fingerprints)).values_list("pk", flat=True))
 
 

@@ -115,17 +115,6 @@ def prepare(now: datetime) -> None:
     deliveries.withdraw_old(now=now)
 
 
-def deliver_due(now: datetime) -> int:
-    """Prepare and send everything that is due, here and now, one after the other; returns how many attempts."""
-    prepare(now)
-    attempts = 0
-    while claims := deliveries.claim(HANDS, now=now):
-        for claim in claims:
-            sending.carry(claim)
-            attempts += 1
-    return attempts
-
-
 _courier: tuple[int, Courier] | None = None
 
 

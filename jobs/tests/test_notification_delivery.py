@@ -17,7 +17,7 @@ from jobs.models import Alert, Delivery, DeliveryAttempt, InboxMessage, Notifica
 from jobs.notifications import configuration, courier, deliveries, sending
 from jobs.notifications.message import Message
 from jobs.secrets import Sealed, new_key
-from jobs.tests.notifying import KEY, begin_anew, email, inbox, rule, told, trouble, webhook
+from jobs.tests.notifying import KEY, begin_anew, deliver_due, email, inbox, rule, told, trouble, webhook
 from tests.smtp_server import mail_server
 
 State = Delivery.State
@@ -222,8 +222,8 @@ def test_the_failure_of_a_channel_is_told_over_the_others(web):
     rule(broken, chat)
     trouble(at=timezone.now())
     User.objects.create_superuser("ada")
-    courier.deliver_due(timezone.now())
-    courier.deliver_due(timezone.now())
+    deliver_due(timezone.now())
+    deliver_due(timezone.now())
     assert told(chat) == ["Opened: Trouble with a", "Opened: Channel “Hook” was disabled"]
     assert InboxMessage.objects.count() == 2
 

@@ -287,7 +287,7 @@ def test_notifications_are_counted_by_kind_of_channel():
         for number in range(4)
     ]
     assert everything()["almanac_deliveries_due",] == 4
-    assert everything()["almanac_delivery_oldest_due_seconds",] == pytest.approx(30, abs=5)
+    assert 30 <= everything()["almanac_delivery_oldest_due_seconds",] < 90
     Delivery.objects.filter(pk__in=[row.pk for row in rows[:3]]).update(state="sent")
     Delivery.objects.filter(pk=rows[3].pk).update(state="failed", attempts=5)
     Delivery.objects.filter(pk=rows[3].pk).update(last_answer="500")

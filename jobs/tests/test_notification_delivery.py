@@ -102,7 +102,7 @@ def test_what_fails_for_now_is_made_again_later_under_the_same_id(web, monkeypat
     assert work() == 1
     delivery.refresh_from_db()
     assert delivery.state == State.WAITING
-    assert 9 <= (delivery.due_at - begun).total_seconds() <= 13
+    assert begun + 10 * SECOND <= delivery.due_at <= timezone.now() + 10 * SECOND
     assert work(delivery.due_at - SECOND) == 0
     assert work(delivery.due_at) == 1
     delivery.refresh_from_db()
@@ -134,11 +134,12 @@ def test_retry_after_is_waited_for_by_the_whole_channel(web):
     assert work(begun + timedelta(seconds=290)) == 0
     channel.refresh_from_db()
     assert channel.pause_until is not None
-    assert 295 <= (channel.pause_until - begun).total_seconds() <= 305
+    assert begun + 300 * SECOND <= channel.pause_until <= timezone.now() + 300 * SECOND
     assert work(begun + timedelta(seconds=400)) >= 1
 
 
-def test_after_a_day_it_is_given_up_and_people_are_told(web):
+def test_after_a_day_it_is_given_up_and_people_are_told(web, monkeypatch):
+    monkeypatch.setattr(sending, "delay_seconds", lambda attempt: 10)
     channel = answering(web, 500)
     delivery = post(channel, now=timezone.now() - deliveries.PATIENCE + SECOND)
     work()
@@ -322,7 +323,8 @@ def test_many_couriers_claim_each_delivery_once(transactional_db):
     lock = threading.Lock()
 
     def take():
-        for _ in range(30):
+        deadline = time.monotonic() + 60
+        while len(claimed) < len(ids) and time.monotonic() < deadline:
             for claim in deliveries.claim(2, now=timezone.now() + SECOND):
                 with lock:
                     claimed.append(claim.delivery.pk)
@@ -406,7 +408,7 @@ def running_courier(transactional_db):
     courier.stop()
 
 
-def wait_for(condition, seconds=15):
+def wait_for(condition, seconds=60):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -438,7 +440,7 @@ def test_a_slow_receiver_keeps_back_its_own_channel_only(running_courier, settin
 
 
 def _after(event):
-    event.wait(10)
+    event.wait(60)
     return Response("ok")
 
 

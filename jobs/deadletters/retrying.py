@@ -242,7 +242,9 @@ def _total(again: Sequence[Again], wish: Wish) -> float | None:
     workers = heartbeats.alive(ProcessHeartbeat.Kind.WORKER, timezone.now())
     queues = {job.queue for one in again if (job := find_job(one.run.job))}
     places: int = sum(
-        worker.info.get("concurrency", 0) for worker in workers if queues & set(worker.info.get("queues", []))
+        worker.info.get("concurrency") or 0
+        for worker in workers
+        if queues & set(worker.info.get("queues", []))
     )
     if not places or any(one.run.job not in typical for one in again):
         return None

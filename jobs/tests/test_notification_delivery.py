@@ -15,7 +15,7 @@ from werkzeug import Response
 
 from jobs.errors import IllegalState
 from jobs.models import Alert, Delivery, DeliveryAttempt, InboxMessage, NotificationChannel
-from jobs.notifications import configuration, courier, deliveries, sending
+from jobs.notifications import configuration, courier, deliveries, escalation, sending
 from jobs.notifications.message import Message
 from jobs.secrets import Sealed, new_key
 from jobs.tests.notifying import KEY, begin_anew, deliver_due, email, inbox, rule, told, trouble, webhook
@@ -448,6 +448,19 @@ def _after(event):
 def test_an_idle_courier_asks_one_query(django_assert_num_queries):
     with django_assert_num_queries(1):
         assert not courier.is_anything_to_do(timezone.now())
+
+
+def test_a_part_that_breaks_keeps_no_message_back(web, monkeypatch, caplog):
+    def breaks(*, now):
+        raise RuntimeError("boom")
+
+    monkeypatch.setattr(escalation, "escalate_due", breaks)
+    channel = answering(web, 200)
+    rule(channel)
+    trouble(at=timezone.now())
+    deliver_due(timezone.now())
+    assert Delivery.objects.get().state == State.SENT
+    assert "A part of the notifications broke" in caplog.text
 
 
 def test_the_courier_outlives_a_broken_round(running_courier, monkeypatch, caplog, web):

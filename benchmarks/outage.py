@@ -20,7 +20,7 @@ from django_celery_beat.models import IntervalSchedule, PeriodicTask
 from benchmarks import SERVERS
 from benchmarks.harness import Process, Row, main, wait_until
 from benchmarks.tasks import do_nothing
-from jobs.alerts.builtin import BROKER_DOWN
+from jobs.alerts.names import BROKER_DOWN
 from jobs.models import Alert, AlertEvent, AlertWatch, JobRun, ProcessHeartbeat, SchedulePolicy
 
 SLOTS = 200

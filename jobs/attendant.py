@@ -150,14 +150,18 @@ class Attendant:
             why = "must end at once" if watch.is_forced else "ignores its interrupt"
             logger.error("Run %s %s: killing the process.", watch.run.id, why)
             if watch.run.stop_reason is RunCancelled:
-                ledger.finish(
-                    watch.run.id,
-                    watch.run.attempt,
-                    ledger.Outcome(
-                        status=JobRun.Status.CANCELLED, reason="Cancelled by force: the process was killed."
-                    ),
-                )
+                self._record_kill(watch.run)
             os.kill(os.getpid(), signal.SIGKILL)
+
+    def _record_kill(self, run: ActiveRun) -> None:
+        """Write the outcome beforehand. Without a database the reaper does it, when the lease has run out."""
+        outcome = ledger.Outcome(
+            status=JobRun.Status.CANCELLED, reason="Cancelled by force: the process was killed."
+        )
+        try:
+            ledger.finish(run.id, run.attempt, outcome)
+        except Error as error:
+            logger.warning("Run %s: that it was killed could not be written down: %s", run.id, error)
 
     def interrupted_run(self) -> ActiveRun | None:
         """The run whose body is to be interrupted now, if any."""

@@ -7,7 +7,7 @@ Nothing runs twice: neither a slot that is under way nor a run that was made aga
 import uuid
 from collections import Counter
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import islice
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -111,11 +111,8 @@ def carry_out(
                 raise InvalidInput(
                     {f"parameters.{name}": said for name, said in error.fields.items()}
                 ) from error
-        audit.record(
-            by,
-            schedule,
-            f"Backfilled {len(made)} slots from {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC.",
-        )
+        first, last = (f"{at.astimezone(UTC):%Y-%m-%d %H:%M}" for at in (start, end))
+        audit.record(by, schedule, f"Backfilled {len(made)} slots from {first} to {last} UTC.")
     return made
 
 

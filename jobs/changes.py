@@ -131,12 +131,9 @@ def _notes_on_runs(schedule: Schedule) -> list[str]:
     under_way = JobRun.objects.filter(schedule_id=schedule.pk).active().count()
     if not under_way:
         return []
-    runs = "One run is" if under_way == 1 else f"{under_way} runs are"
-    return [
-        f"{runs} under way or waiting, and stays as it was made."
-        if under_way == 1
-        else f"{runs} under way or waiting, and stay as they were made."
-    ]
+    if under_way == 1:
+        return ["One run is under way or waiting, and stays as it was made."]
+    return [f"{under_way} runs are under way or waiting, and stay as they were made."]
 
 
 def others_at_its_minutes(timing: Timing, now: datetime, schedule: Schedule | None = None) -> Collisions:

@@ -9,8 +9,7 @@ from typing import Any, Literal
 from django.db import connection
 
 from jobs.delays import Kind
-from jobs.models import JobRun, Visibility, first_run_id
-from jobs.statistics import EVERYTHING
+from jobs.models import EVERYTHING, JobRun, Visibility, first_run_id
 
 By = Literal["job", "queue"]
 

@@ -9,11 +9,10 @@ from django.db import connection
 from psycopg.types.json import Jsonb
 
 from jobs import estimates
-from jobs.models import JobRun, Visibility
+from jobs.models import EVERYTHING, JobRun, Visibility
 
 #: As many of the latest finished runs of a job are asked.
 SAMPLE = 50
-EVERYTHING = Visibility(sees_all=True)
 
 _DURATIONS = """
 SELECT wanted.job, percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY latest.seconds),

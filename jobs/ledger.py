@@ -37,7 +37,6 @@ class Claim:
     parameters: dict[str, Any]
     args: list[Any]
     scheduled_for: datetime | None
-    parent_id: uuid.UUID | None
     schedule_id: int | None
     #: It has a place within the limits of its job.
     is_limited: bool
@@ -77,7 +76,7 @@ SET status = 'running', attempt = attempt + 1, started_at = clock_timestamp(), f
     next_attempt_at = NULL, progress = 0, progress_current = NULL, progress_total = NULL, progress_text = '',
     error_type = '', error_message = '', error_fingerprint = '', traceback = ''
 WHERE id = %s AND status = 'queued' AND (expires_at IS NULL OR expires_at > clock_timestamp())
-RETURNING id, attempt, max_attempts, job, parameters, args, scheduled_for, parent_id, schedule_id,
+RETURNING id, attempt, max_attempts, job, parameters, args, scheduled_for, schedule_id,
     limit_key IS NOT NULL, traceparent
 """
 
@@ -100,10 +99,9 @@ def claim(run_id: uuid.UUID, *, worker: str, pid: int, sent_at: float | None = N
         parameters=json.loads(row[4]),
         args=json.loads(row[5]),
         scheduled_for=row[6],
-        parent_id=row[7],
-        schedule_id=row[8],
-        is_limited=row[9],
-        traceparent=row[10],
+        schedule_id=row[7],
+        is_limited=row[8],
+        traceparent=row[9],
     )
 
 

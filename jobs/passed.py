@@ -194,7 +194,8 @@ def make_up(
     PeriodicTask.objects.filter(pk=task.pk).update(
         last_run_at=now,
         total_run_count=models.F("total_run_count") + len(runs),
-        enabled=task.enabled and not task.one_off,
+        # Not as it was read: somebody may have switched it off since.
+        enabled=models.Case(models.When(one_off=True, then=models.Value(False)), default=models.F("enabled")),
     )
     transaction.on_commit(lambda: outbox.send_or_hold(messages))
     return runs

@@ -15,9 +15,8 @@ from itertools import chain, islice
 from jobs import display, estimates, heartbeats, history, rules
 from jobs.definitions import find_job
 from jobs.errors import NotFound
-from jobs.models import JobRun, ProcessHeartbeat, Schedule, SchedulePolicy, Visibility
+from jobs.models import EVERYTHING, JobRun, ProcessHeartbeat, Schedule, SchedulePolicy, Visibility
 from jobs.outlook import Course, Job, Running, Worker, play
-from jobs.statistics import EVERYTHING
 from jobs.timing import RELATED, InvalidTiming, timing_of
 
 Status = JobRun.Status
@@ -130,11 +129,6 @@ def held(at: datetime, *, horizon: timedelta = HORIZON, seen: Visibility = EVERY
     """Runs and coming slots that are held to something, the likeliest to miss it first, then by when it is due."""
     found = [one for one in predict(at, horizon=horizon, seen=seen) if one.due_at is not None]
     return sorted(found, key=lambda one: (-round(one.chance, 1), one.due_at or at))
-
-
-def at_risk(at: datetime, *, horizon: timedelta = HORIZON, seen: Visibility = EVERYTHING) -> list[Prediction]:
-    """Those of `held` that will be late as things stand."""
-    return [one for one in held(at, horizon=horizon, seen=seen) if one.will_be_late]
 
 
 def is_held(run: JobRun) -> bool:

@@ -85,9 +85,8 @@ def purge(name: str, *, by: AbstractBaseUser | None) -> Purged:
         messages: int | None = outbox.purge(name, timeout=TIMEOUT)
     except OperationalError:
         messages = None
-    audit.record_about(
-        by, f"queue {name}", f"Purged: {cancelled} runs cancelled, {messages} messages removed."
-    )
+    removed = "the broker did not answer" if messages is None else f"{messages} messages removed"
+    audit.record_about(by, f"queue {name}", f"Purged: {cancelled} runs cancelled, {removed}.")
     return Purged(queue=name, cancelled=cancelled, messages=messages)
 
 

@@ -18,6 +18,7 @@ from jobs.ledger import Outcome
 from jobs.models import JobRun, SchedulePolicy
 from jobs.outbox import Message
 from jobs.rules import Slot
+from jobs.timing import RELATED
 
 Status = JobRun.Status
 WaitingFor = JobRun.WaitingFor
@@ -100,7 +101,7 @@ def _locked(ids: list[int]) -> list[SchedulePolicy]:
             pk__in=ids
         )
     }
-    tasks = PeriodicTask.objects.select_related("crontab", "interval", "solar", "clocked")
+    tasks = PeriodicTask.objects.select_related(*RELATED)
     for pk, task in tasks.in_bulk(list(policies)).items():
         policies[pk].task = task
     return list(policies.values())

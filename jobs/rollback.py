@@ -43,8 +43,9 @@ def roll_back(schedule: Schedule, number: int, *, by: AbstractBaseUser | None) -
     snapshot = wanted.snapshot
     _check(schedule, snapshot)
     with transaction.atomic():
-        latest = SchedulePolicy.objects.select_for_update().get(pk=schedule.pk).version
-        task = PeriodicTask.objects.get(pk=schedule.pk)
+        # In the order in which every edit locks them: its trigger comes to the policy second.
+        task = PeriodicTask.objects.select_for_update(of=("self",)).get(pk=schedule.pk)
+        latest = SchedulePolicy.objects.select_for_update(of=("self",)).get(pk=schedule.pk).version
         _restore_task(task, snapshot)
         _restore_policy(schedule.pk, snapshot["policy"])
         made = versions.record(schedule, by=by, note=f"Rolled back to version {number}.")
@@ -63,7 +64,7 @@ def _check(schedule: Schedule, snapshot: dict[str, Any]) -> None:
         raise InvalidSchedule({"name": [f"There is another schedule named {snapshot['name']} by now."]})
     job = find_job(name)
     if job is not None:
-        job.clean(versions.parameters_of(snapshot))
+        job.clean(versions.parameters_in(snapshot["kwargs"]))
 
 
 def _restore_task(task: PeriodicTask, snapshot: dict[str, Any]) -> None:

@@ -175,7 +175,7 @@ def _from_value(value: Any, claim: Claim, run: ActiveRun) -> _Ended:
     count = len(run.failed_units)
     total = count + run.succeeded_units
     first = "; ".join(f"{name}: {reason}" for name, reason in list(run.failed_units.items())[:3])
-    message = f"{count} of {total} failed: {first}{' …' if count > 3 else ''}"
+    message = clean_text(f"{count} of {total} failed: {first}{' …' if count > 3 else ''}")
     if run.succeeded_units:
         outcome = Outcome(
             status=Status.PARTIAL, result=result, reason=message, error_message=message, progress=complete

@@ -12,9 +12,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
-from django_celery_beat.models import (
-    PeriodicTask,
-)
+from django_celery_beat.models import PeriodicTask
 
 from jobs import audit, passed, policies, versions
 from jobs.definitions import enqueue, find_job, get_job, is_known
@@ -55,18 +53,12 @@ def wish_of(schedule: PeriodicTask) -> Wish:
 
     Raises InvalidSchedule when its parameters are not a JSON object, as other tools may leave them.
     """
-    try:
-        parameters = json.loads(schedule.kwargs or "{}")
-    except ValueError:
-        parameters = None
-    if not isinstance(parameters, dict):
-        raise InvalidSchedule({"parameters": ["What is stored is not a JSON object."]})
     policy = SchedulePolicy.objects.get(pk=schedule.pk)
     return Wish(
         name=schedule.name,
         job=schedule.task,
         when=when_of(schedule),
-        parameters=parameters,
+        parameters=versions.parameters_in(schedule.kwargs),
         description=schedule.description,
         enabled=schedule.enabled,
         start_time=schedule.start_time,
@@ -136,9 +128,8 @@ def set_enabled(
         versions.record(schedule, by=by, note=said)
         made: list[uuid.UUID] = []
         if enabled:
-            on_since = (
-                _anchor(task) or timezone.now()
-            )  # the trigger's moment: not a slot is lost between the two
+            # The trigger's moment: not a slot is lost between the two.
+            on_since = _anchor(task) or timezone.now()
             found = passed.while_off(task, on_since, since=off_since)
             made = _make_up(schedule, found, catch_up, on_since, by=by, why="the schedule was off")
         audit.record(by, schedule, said + _runs_made(made))
@@ -218,11 +209,14 @@ def run_now(
     trigger: JobRun.Trigger,
     parameters: Mapping[str, Any] | None = None,
 ) -> JobRun:
-    """Run the schedule's job once, now, beside its slots. Raises UnknownJob, InvalidParameters."""
+    """Run the schedule's job once, now, beside its slots.
+
+    Raises UnknownJob, InvalidParameters, and InvalidSchedule when what it stores as parameters cannot be read.
+    """
     with transaction.atomic():
         run = enqueue(
             get_job(schedule.task),
-            json.loads(schedule.kwargs or "{}") if parameters is None else parameters,
+            versions.parameters_in(schedule.kwargs) if parameters is None else parameters,
             trigger=trigger,
             requested_by=by,
             schedule_id=schedule.pk,

@@ -17,7 +17,7 @@ from jobs.definitions import is_known
 from jobs.models import JobRun, SchedulePolicy
 from jobs.outbox import Message
 from jobs.rules import Rules, Slot
-from jobs.timing import InvalidTiming, Timing, timing_of
+from jobs.timing import RELATED, InvalidTiming, Timing, timing_of
 
 Status = JobRun.Status
 CatchUp = SchedulePolicy.CatchUp
@@ -84,7 +84,7 @@ def _locked(condition: str, parameters: list[Any]) -> Iterable[SchedulePolicy]:
     policies = {policy.pk: policy for policy in found}
     # Read after the policies are locked: an edit that begins now waits for us, and marks its policy stale.
     tasks = (
-        PeriodicTask.objects.select_related("crontab", "interval", "solar", "clocked")
+        PeriodicTask.objects.select_related(*RELATED)
         .select_for_update(skip_locked=True, of=("self",), no_key=True)
         .in_bulk(list(policies))
     )

@@ -7,10 +7,9 @@ from typing import Any
 
 from django.db import connection
 
-from jobs.models import JobRun, Visibility, first_run_id
+from jobs.models import EVERYTHING, JobRun, Visibility, first_run_id
 
 Status = JobRun.Status
-EVERYTHING = Visibility(sees_all=True)
 
 
 @dataclass(frozen=True)

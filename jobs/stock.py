@@ -107,7 +107,14 @@ def _rewrite(row: CrontabSchedule | None) -> str:
 
 
 def _restricts_both_days(row: CrontabSchedule) -> bool:
-    return not row.day_of_month.strip().startswith("*") and not row.day_of_week.strip().startswith("*")
+    """Whether both kinds of days are restricted, in words that Celery knows: "L" and "1#2" are cron's alone."""
+    if any(field.strip().startswith("*") for field in (row.day_of_month, row.day_of_week)):
+        return False
+    try:
+        _days_of_celery(row)
+    except (ValueError, celery_schedules.ParseException):
+        return False
+    return True
 
 
 def _findings(schedule: Schedule, misfit: str, now: datetime) -> Iterator[Finding]:

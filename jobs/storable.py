@@ -5,7 +5,7 @@ from typing import Any
 
 
 def clean_text(text: str) -> str:
-    """The text with what cannot be stored replaced by U+FFFD."""
+    """The text with each NUL replaced by U+FFFD, and each lone surrogate by a question mark."""
     text = text.replace("\x00", "\N{REPLACEMENT CHARACTER}")
     return text.encode(errors="replace").decode() if not text.isascii() else text
 

@@ -23,8 +23,9 @@ KEPT = timedelta(days=35)
 AGAIN_AFTER = timedelta(minutes=1)
 #: Upper bounds of the durations' histogram in seconds: from 50 ms to 18 hours, each 1.6 times the one before.
 BOUNDS = [round(0.05 * 1.6**power, 3) for power in range(31)]
-#: Seconds after which one call of `keep` begins no other span.
+#: Seconds after which one call of `keep` begins no other span than the present one and the one before.
 BUDGET_SECONDS = 0.2
+_YOUNG = 2
 _LOCK = 7_002_011
 
 _STATUSES = (Status.SUCCEEDED, Status.PARTIAL, Status.FAILED, Status.CANCELLED, Status.SKIPPED, Status.MISSED)
@@ -78,11 +79,13 @@ def keep() -> bool:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
         if not cursor.fetchone()[0]:
             return False
-        waiting = _to_count(now)
-        while waiting and time.monotonic() < deadline:
-            count(waiting.pop(0))
+        spans = _to_count(now)
+        counted = 0
+        while counted < len(spans) and (counted < _YOUNG or time.monotonic() < deadline):
+            count(spans[counted])
+            counted += 1
         RunSummary.objects.filter(begins_at__lt=now - KEPT).delete()
-    return bool(waiting)
+    return counted < len(spans)
 
 
 def count(begins_at: datetime) -> None:
@@ -102,7 +105,7 @@ def count(begins_at: datetime) -> None:
 
 def _to_count(now: datetime) -> list[datetime]:
     present = begin_of_span(now)
-    young = [present, present - SPAN]
+    young = [present - SPAN * number for number in range(_YOUNG)]
     with connection.cursor() as cursor:
         cursor.execute(
             _TO_COUNT,
@@ -111,7 +114,7 @@ def _to_count(now: datetime) -> list[datetime]:
                 "now": now,
                 "again": AGAIN_AFTER.total_seconds(),
                 "from": begin_of_span(now - REACH),
-                "to": present - 2 * SPAN,
+                "to": present - _YOUNG * SPAN,
                 "span": SPAN.total_seconds(),
             },
         )

@@ -146,7 +146,7 @@ def _apply(
     nothing = {"crontab": None, "interval": None, "solar": None, "clocked": None}
     for name, value in {**nothing, **_timing(schedule)}.items():
         setattr(task, name, value)
-    task.save()
+    task.save(update_fields=[*nothing, "date_changed"])
     SchedulePolicy.objects.filter(task=task).update(declared=_declared(job), overlap=job.overlap)
     versions.record(task, by=by, note=note)
 

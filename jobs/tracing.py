@@ -19,11 +19,6 @@ if TYPE_CHECKING:
 _NOTHING = nullcontext()
 
 
-def is_on() -> bool:
-    """Whether there is somewhere to send traces to."""
-    return bool(settings.OTEL_EXPORTER_OTLP_ENDPOINT)
-
-
 def now() -> int:
     """When something begins that may become a span: nanoseconds since 1970."""
     return time.time_ns() if settings.OTEL_EXPORTER_OTLP_ENDPOINT else 0

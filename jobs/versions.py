@@ -58,11 +58,11 @@ def differences(before: ScheduleVersion, after: ScheduleVersion) -> list[Differe
     ]
 
 
-def parameters_of(snapshot: dict[str, Any]) -> dict[str, Any]:
-    """The parameters of a version; raises InvalidSchedule when they are no JSON object."""
+def parameters_in(kwargs: str) -> dict[str, Any]:
+    """The parameters that a schedule or a version of it stores; raises InvalidSchedule when they are no JSON object."""
     try:
-        parameters = json.loads(snapshot["kwargs"] or "{}")
-    except ValueError:
+        parameters = json.loads(kwargs or "{}")
+    except (ValueError, RecursionError):
         parameters = None
     if not isinstance(parameters, dict):
         raise InvalidSchedule({"parameters": ["What is stored is not a JSON object."]})

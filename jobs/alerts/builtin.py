@@ -11,6 +11,7 @@ from jobs.alerts.names import (
     NO_WORKER,
     NOTIFICATION_FAILING,
     REPORTED,
+    RULE_BROKEN,
     RUN_FAILED,
     RUN_LATE,
     RUN_LOST,
@@ -20,22 +21,6 @@ from jobs.alerts.names import (
     SLOT_MISSED,
 )
 from jobs.models import Alert
-
-__all__ = [
-    "BROKER_DOWN",
-    "CANARY_SILENT",
-    "DATABASE_DOWN",
-    "NOTIFICATION_FAILING",
-    "NO_WORKER",
-    "REPORTED",
-    "RUN_FAILED",
-    "RUN_LATE",
-    "RUN_LOST",
-    "RUN_TOO_LONG",
-    "SCHEDULER_SILENT",
-    "SCHEDULE_PAUSED",
-    "SLOT_MISSED",
-]
 
 Severity = Alert.Severity
 
@@ -163,6 +148,14 @@ register(
         severity=Severity.HIGH,
         help_text="A channel does not deliver notifications.",
         runbook="Open the channel, read the last answer in its log, correct it, and press its test button.",
+    ),
+    Kind(
+        name=RULE_BROKEN,
+        title="Alert rule broken",
+        severity=Severity.HIGH,
+        help_text="The rule of a kind of alert fails, so nobody sees what it should find, or that it is over.",
+        runbook="Read the error in the message; its traceback is in the log of the schedulers.\n"
+        "Mend the rule in the app that declares the kind. Until then, look yourself at what it watches.",
     ),
     Kind(
         name=REPORTED,

@@ -5,7 +5,7 @@ All but reading leave an `AlertEvent` and an audit row in the same transaction. 
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -60,7 +60,7 @@ def snooze(alert_id: int, *, until: datetime, by: AbstractBaseUser | None, note:
     if not now < until <= now + LONGEST_SNOOZE:
         raise InvalidSnooze({"until": [f"Use a moment within the next {LONGEST_SNOOZE.days} days."]})
     new = {"state": State.SNOOZED, "snoozed_until": until}
-    said = f"Until {until:%Y-%m-%d %H:%M} UTC. {note}".strip()
+    said = f"Until {until.astimezone(UTC):%Y-%m-%d %H:%M} UTC. {note}".strip()
     return _change(alert_id, State.live(), new, What.SNOOZED, by, said)
 
 

@@ -2,6 +2,7 @@
 
 from django.urls import reverse
 
+from jobs.alerts.kinds import title_of
 from jobs.alerts.raising import Subject
 from jobs.definitions import find_job
 
@@ -35,3 +36,9 @@ def of_part(name: str) -> Subject:
     """A part on which everything depends: "scheduler", "broker" or "database"."""
     link = reverse("admin:jobs_processheartbeat_changelist")
     return Subject(type="part", id=name, text=name.capitalize(), link=link)
+
+
+def of_kind(name: str) -> Subject:
+    """A kind of alerts; its page is the list of them."""
+    link = f"{reverse('admin:jobs_alert_changelist')}?kind={name}"
+    return Subject(type="kind", id=name, text=title_of(name), link=link)

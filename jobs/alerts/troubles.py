@@ -12,14 +12,12 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection
-from django.db.models import Q
-from django.utils import timezone
 
 from jobs.alerts import canary, incidents, subjects
 from jobs.alerts.incidents import Span
 from jobs.alerts.names import RUN_FAILED, RUN_LOST, SLOT_MISSED
 from jobs.alerts.raising import raise_alert
-from jobs.models import FailureDecision
+from jobs.deadletters import muted_among
 
 #: Runs that are noted by one statement.
 BATCH = 5000
@@ -89,11 +87,11 @@ def note(spans: list[Span]) -> int:
     unexplained = [
         trouble for trouble in troubles if trouble.incident_id is None and trouble.job != canary.JOB
     ]
-    decided = _decided({trouble.error_fingerprint for trouble in unexplained})
+    muted = muted_among(trouble.error_fingerprint for trouble in unexplained)
     missed: dict[tuple[str, int | None], list[Trouble]] = defaultdict(list)
     for trouble in unexplained:
         if trouble.kind == RUN_FAILED:
-            if trouble.error_fingerprint not in decided:
+            if trouble.error_fingerprint not in muted:
                 _tell_of_failure(trouble)
         elif trouble.kind == RUN_LOST:
             _tell_of_loss(trouble)
@@ -118,13 +116,6 @@ def _take(spans: list[Span]) -> list[Trouble]:
     with connection.cursor() as cursor:
         cursor.execute(_NOTE, parameters)
         return [Trouble(*row) for row in cursor.fetchall()]
-
-
-def _decided(fingerprints: set[str]) -> set[str]:
-    """The causes that people have muted or archived: they want to hear no more of them."""
-    now = timezone.now()
-    decisions = FailureDecision.objects.filter(fingerprint__in=fingerprints)
-    return set(decisions.filter(Q(until=None) | Q(until__gt=now)).values_list("fingerprint", flat=True))
 
 
 def _folded(troubles: list[Trouble]) -> dict[int, Counter[str]]:

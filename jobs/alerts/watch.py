@@ -5,23 +5,16 @@ often than every `JOBS_WATCH_SECONDS`. A look is some twenty small statements, w
 transaction: it happened, or it did not.
 """
 
-import logging
-from collections import defaultdict
-from collections.abc import Callable
 from datetime import datetime, timedelta
-from functools import partial
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import connection, transaction
 from kombu.exceptions import OperationalError as BrokerError
 
 from jobs import outbox
-from jobs.alerts import canary, changes, flapping, incidents, outages, troubles, waiting
-from jobs.alerts.kinds import Kind, all_kinds, find_kind
-from jobs.alerts.raising import report_good, resolve, unfold
+from jobs.alerts import canary, changes, flapping, incidents, outages, rules, troubles, waiting
+from jobs.alerts.raising import unfold
 from jobs.models import Alert, AlertWatch
-
-logger = logging.getLogger(__name__)
 
 #: How long the broker may take to answer, in seconds.
 BROKER_SECONDS = 1.0
@@ -56,8 +49,7 @@ def look_at(at: datetime, *, broker_error: str = "") -> None:
     waiting.watch_queues(at, spans)
     waiting.watch_running(at)
     canary.watch(at)
-    _find_bad(at)
-    _find_good(at)
+    rules.ask(at)
     _release(at)
     changes.wake(at)
     flapping.settle(at)
@@ -90,49 +82,6 @@ def _ask_broker() -> str:
     except BrokerError as error:
         return " ".join(str(error).split()) or type(error).__name__
     return ""
-
-
-def _find_good(at: datetime) -> None:
-    """Ask each kind's rule which of its alerts are over."""
-    by_kind: dict[str, list[Alert]] = defaultdict(list)
-    for alert in Alert.objects.exclude(state=Alert.State.RESOLVED).order_by("kind", "pk"):
-        by_kind[alert.kind].append(alert)
-    for name, alerts in by_kind.items():
-        kind = find_kind(name)
-        if kind is None:
-            continue
-        for alert in _found_good(kind, alerts, at):
-            report_good(name, alert.fingerprint, reason="It was seen well again.", at=at)
-        for alert in alerts:
-            if kind.quiet_after is not None and alert.last_seen_at <= at - kind.quiet_after:
-                resolve(name, alert.fingerprint, reason="It was not seen for a long time.", at=at)
-
-
-def _found_good(kind: Kind, alerts: list[Alert], at: datetime) -> list[Alert]:
-    found: list[Alert] = []
-    rule = kind.find_good
-    if rule is not None:
-        _ask(kind, lambda: found.extend(rule(alerts, at)))
-    return found
-
-
-def _find_bad(at: datetime) -> None:
-    """Ask each kind's rule to raise what is bad."""
-    for kind in all_kinds():
-        rule = kind.find_bad
-        if rule is not None:
-            _ask(kind, partial(rule, at))
-
-
-def _ask(kind: Kind, rule: Callable[[], object]) -> None:
-    """Ask one rule. A broken rule of an app must not blind the watch."""
-    try:
-        with transaction.atomic():
-            rule()
-    except (OperationalError, InterfaceError):
-        raise
-    except Exception:
-        logger.exception("A rule of the alerts of the kind %s failed.", kind.name)
 
 
 def _release(at: datetime) -> None:

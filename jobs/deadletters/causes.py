@@ -11,8 +11,7 @@ from django.db import connection
 from django.utils import timezone
 
 from jobs.errors import NotFound
-from jobs.models import FailureDecision, JobRun, Visibility
-from jobs.statistics import EVERYTHING
+from jobs.models import EVERYTHING, FailureDecision, JobRun, Visibility
 
 #: How far back failures are looked for, unless told.
 WINDOW = timedelta(days=30)

@@ -1,7 +1,7 @@
 """What people decide about a cause: to mute it for a while, or not to mend it at all."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
@@ -15,14 +15,9 @@ from jobs.storable import clean_text
 Action = FailureDecision.Action
 
 
-def is_muted(fingerprint: str, at: datetime | None = None) -> bool:
-    """Whether failures with this fingerprint raise no alert: it is muted, or will not be fixed."""
-    return bool(muted_among([fingerprint], at))
-
-
-def muted_among(fingerprints: Iterable[str], at: datetime | None = None) -> set[str]:
-    """Those of the fingerprints whose failures raise no alert; one query for all of them."""
-    decided = FailureDecision.objects.in_force(at or timezone.now())
+def muted_among(fingerprints: Iterable[str]) -> set[str]:
+    """Those of the fingerprints whose failures raise no alert: they are muted, or will not be fixed. One query."""
+    decided = FailureDecision.objects.in_force(timezone.now())
     return set(decided.filter(pk__in=set(fingerprints)).values_list("pk", flat=True))
 
 
@@ -52,7 +47,7 @@ def decide(
                 "decided_by_id": by.pk if by else None,
             },
         )
-        end = f"until {until:%Y-%m-%d %H:%M} UTC" if until else "until the cause changes"
+        end = f"until {until.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if until else "until the cause changes"
         verb = "Muted" if action == Action.MUTED else "Archived, will not be fixed,"
         audit.record_about(by, f"failure {fingerprint}", f"{verb} {end}. {note}".strip())
     return decision

@@ -18,8 +18,7 @@ from jobs import audit, heartbeats, history, intake, ledger
 from jobs.definitions import AnyJob, find_job
 from jobs.errors import InvalidInput, InvalidParameters
 from jobs.intake import NewRun
-from jobs.models import JobRun, ProcessHeartbeat, Visibility
-from jobs.statistics import EVERYTHING
+from jobs.models import EVERYTHING, JobRun, ProcessHeartbeat, Visibility
 
 #: At most so many failures are made again by one call, the oldest first.
 MOST = 5_000
@@ -243,7 +242,9 @@ def _total(again: Sequence[Again], wish: Wish) -> float | None:
     workers = heartbeats.alive(ProcessHeartbeat.Kind.WORKER, timezone.now())
     queues = {job.queue for one in again if (job := find_job(one.run.job))}
     places: int = sum(
-        worker.info.get("concurrency", 0) for worker in workers if queues & set(worker.info.get("queues", []))
+        worker.info.get("concurrency") or 0
+        for worker in workers
+        if queues & set(worker.info.get("queues", []))
     )
     if not places or any(one.run.job not in typical for one in again):
         return None

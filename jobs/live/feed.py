@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from django.db import Error, connection, transaction
+from django.db import Error, InterfaceError, OperationalError, connection, transaction
 
 from jobs.live import log, pulse
 from jobs.live.log import Cursor
@@ -126,7 +126,7 @@ class Feed:
             wishes = {subscription.wish for subscription in self._listening}
             try:
                 found = await loop.run_in_executor(self._reader, self._read, wishes, joining)
-            except Error as error:
+            except (OperationalError, InterfaceError) as error:
                 logger.warning("Live events wait for the database: %s", error)
                 self._joining[:0] = joining
                 await asyncio.sleep(PATIENCE)
@@ -205,8 +205,11 @@ class Feed:
                 continue
             try:
                 messages = await loop.run_in_executor(self._measurer, watch.measure)
-            except Error as error:
+            except (OperationalError, InterfaceError) as error:
                 logger.warning("The figures wait for the database: %s", error)
+                continue
+            except Exception:
+                logger.exception("The figures could not be read; the next ones may.")
                 continue
             for subscription in wanting:
                 wish = subscription.wish

@@ -46,6 +46,8 @@ class Cursor:
         if found is None:
             raise InvalidInput({"last_event_id": ["This is no id of an event."]})
         epoch, milliseconds, snapshot = found.groups()
+        if any(int(number) > _LAST_TRANSACTION for number in re.findall(r"\d+", snapshot)):
+            raise InvalidInput({"last_event_id": ["This is no id of an event."]})
         return cls(epoch, datetime.fromtimestamp(int(milliseconds) / 1000, UTC), snapshot)
 
     @property
@@ -61,6 +63,7 @@ class Cursor:
 
 _CURSOR = re.compile(r"([0-9a-f]{8})\.(\d{1,14})\.(\d{1,20}:\d{1,20}:(?:\d{1,20}(?:,\d{1,20})*)?)")
 _LONGEST_CURSOR = 4000
+_LAST_TRANSACTION = 2**64 - 1
 
 
 @dataclass(frozen=True)

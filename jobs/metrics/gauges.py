@@ -18,7 +18,7 @@ Kind = ProcessHeartbeat.Kind
 _ACTIVE = """
 SELECT queue, status, count(*), extract(epoch FROM clock_timestamp() - min(queued_at)),
     count(*) FILTER (WHERE status = 'queued' AND published_at IS NULL)
-FROM jobs_jobrun WHERE status IN ('queued', 'running', 'retrying')
+FROM jobs_jobrun WHERE status IN ('waiting', 'queued', 'running', 'retrying')
 GROUP BY queue, status
 """
 _DUE = """

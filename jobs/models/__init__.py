@@ -14,9 +14,10 @@ from jobs.models.schedule import Schedule, SchedulePolicy
 from jobs.models.summary import RunSummary
 from jobs.models.totals import MetricTotal, RunTally
 from jobs.models.version import ScheduleVersion
-from jobs.models.visibility import Visibility, visibility_of
+from jobs.models.visibility import EVERYTHING, Visibility, visibility_of
 
 __all__ = [
+    "EVERYTHING",
     "REPORT",
     "Alert",
     "AlertEvent",

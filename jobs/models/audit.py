@@ -4,7 +4,6 @@ from typing import Any, Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
 from django.db.models.functions import Now
 
 from jobs.models.visibility import visibility_of
@@ -15,11 +14,7 @@ class AuditQuerySet(models.QuerySet["AuditEvent"]):
 
     def visible_to(self, user: Any) -> Self:
         """Events about things of no group or of one of the user's."""
-        visibility = visibility_of(user)
-        if visibility.sees_all:
-            return self.all()
-        unowned = Q(owner_group_id__isnull=True)
-        return self.filter(unowned | Q(owner_group_id__in=sorted(visibility.groups)))
+        return self.filter(visibility_of(user).condition("owner_group_id"))
 
 
 class AuditEvent(models.Model):

@@ -34,6 +34,10 @@ class Visibility:
         return None if self.sees_all else sorted(self.groups)
 
 
+#: For whoever asks without a user: the control plane itself, and commands.
+EVERYTHING = Visibility(sees_all=True)
+
+
 def visibility_of(user: Any) -> Visibility:
     """What a user sees: one query at most, remembered on the user object (`permissions` of a request are, too)."""
     known = getattr(user, "jobs_visibility", None)

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from jobs import alerts, audit
-from jobs.alerts.builtin import NOTIFICATION_FAILING
+from jobs.alerts.names import NOTIFICATION_FAILING
 from jobs.errors import InvalidInput, InvalidParameters
 from jobs.models import Delivery, DeliveryAttempt, EscalationStep, NotificationChannel, NotificationRule
 from jobs.notifications import channels, content, deliveries, sending

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from celery import signals
-from django.db import Error, connection
+from django.db import Error, InterfaceError, OperationalError, connection
 from django.utils import timezone
 
 from jobs.notifications import deliveries, digests, escalation, routing, sending
@@ -107,23 +107,24 @@ def is_anything_to_do(now: datetime) -> bool:
 
 
 def prepare(now: datetime) -> None:
-    """Everything but sending: what happened becomes deliveries, what got lost is taken back."""
-    routing.route_events(now=now)
-    escalation.escalate_due(now=now)
-    digests.send_due(now=now)
-    deliveries.recover_lost(now=now)
-    deliveries.withdraw_old(now=now)
+    """Everything but sending: what happened becomes deliveries, what got lost is taken back.
 
-
-def deliver_due(now: datetime) -> int:
-    """Prepare and send everything that is due, here and now, one after the other; returns how many attempts."""
-    prepare(now)
-    attempts = 0
-    while claims := deliveries.claim(HANDS, now=now):
-        for claim in claims:
-            sending.carry(claim)
-            attempts += 1
-    return attempts
+    A part that breaks keeps back neither the others nor what is to be sent.
+    """
+    parts = (
+        routing.route_events,
+        escalation.escalate_due,
+        digests.send_due,
+        deliveries.recover_lost,
+        deliveries.withdraw_old,
+    )
+    for part in parts:
+        try:
+            part(now=now)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:
+            logger.exception("A part of the notifications broke: %s.%s", part.__module__, part.__name__)
 
 
 _courier: tuple[int, Courier] | None = None

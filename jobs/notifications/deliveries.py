@@ -23,6 +23,7 @@ from jobs.errors import IllegalState, JobsError
 from jobs.models import Alert, AlertEvent, Delivery, DeliveryAttempt, NotificationChannel, NotificationRule
 from jobs.notifications import channels
 from jobs.notifications.message import Message
+from jobs.storable import clean_text
 
 logger = logging.getLogger(__name__)
 
@@ -181,7 +182,7 @@ def finish(
 
     Without `next_try_at`, an attempt that failed was the last.
     """
-    now = timezone.now()
+    now, answer = timezone.now(), clean_text(answer)
     changes: dict[str, Any] = {"lease_until": None, "last_answer": answer[:500]}
     if outcome == Outcome.SENT:
         changes |= {"state": State.SENT, "ended_at": now}

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from django.db import InterfaceError, OperationalError, transaction
 
-from jobs.alerts.builtin import NOTIFICATION_FAILING
+from jobs.alerts.names import NOTIFICATION_FAILING
 from jobs.models import (
     AlertEvent,
     Delivery,

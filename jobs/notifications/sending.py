@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from jobs import alerts
-from jobs.alerts.builtin import NOTIFICATION_FAILING
+from jobs.alerts.names import NOTIFICATION_FAILING
 from jobs.errors import JobsError
 from jobs.models import Delivery, DeliveryAttempt, NotificationChannel
 from jobs.notifications import channels, deliveries

@@ -5,6 +5,7 @@ from typing import Any
 
 from jobs.alerts import Subject, raise_alert
 from jobs.models import Alert, Delivery, NotificationChannel, NotificationRule
+from jobs.notifications import courier, deliveries, sending
 from jobs.secrets import Sealed
 
 #: A Wednesday, in the morning.
@@ -61,3 +62,11 @@ def told(channel: NotificationChannel | None = None) -> list[str]:
     if channel is not None:
         rows = rows.filter(channel=channel)
     return [": ".join(part for part in (row.message["change"], row.title) if part) for row in rows]
+
+
+def deliver_due(now: datetime) -> None:
+    """What couriers do, until nothing is due, here and one message after the other."""
+    courier.prepare(now)
+    while claims := deliveries.claim(courier.HANDS, now=now):
+        for claim in claims:
+            sending.carry(claim)

@@ -4,9 +4,8 @@ import pytest
 from django.utils import timezone
 
 from jobs.models import Delivery, InboxMessage, NotificationChannel, NotificationRule
-from jobs.notifications import courier
 from jobs.secrets import new_key
-from jobs.tests.notifying import KEY, begin_anew, email, inbox, rule, trouble, webhook
+from jobs.tests.notifying import KEY, begin_anew, deliver_due, email, inbox, rule, trouble, webhook
 from jobs.tests.staff import signed_in, staff
 
 pytestmark = pytest.mark.django_db
@@ -203,7 +202,7 @@ def test_a_delivery_shows_its_attempts_and_is_sent_again(root, httpserver, setti
     httpserver.expect_request("/in").respond_with_data("not like this", status=422)
     rule(webhook(httpserver.url_for("/in")))
     trouble(at=timezone.now())
-    courier.deliver_due(timezone.now())
+    deliver_due(timezone.now())
     delivery = Delivery.objects.filter(channel__name="Hook").get()
     page = root.get(f"{DELIVERIES}{delivery.pk}/change/").content.decode()
     assert "422" in page

@@ -242,27 +242,41 @@ def test_an_alert_that_is_quiet_for_long_enough_ends_by_itself():
     assert Alert.objects.get().state == State.RESOLVED
 
 
-def test_a_broken_rule_of_an_app_does_not_blind_the_watch(monkeypatch, caplog):
-    def broken(alerts, at):
-        raise ZeroDivisionError
+def test_a_broken_rule_of_an_app_is_told_and_does_not_blind_the_watch(monkeypatch, caplog):
+    errors = [ZeroDivisionError("by zero")]
+
+    def rule(alerts, at):
+        if errors:
+            raise errors[0]
+        return alerts
 
     monkeypatch.setattr(kinds, "_registry", dict(kinds._registry))
     register(
         Kind(
             name="testing.broken",
-            title="Broken",
+            title="Odd numbers",
             severity=Alert.Severity.LOW,
             help_text="-",
             runbook="-",
-            find_good=broken,
-            find_bad=lambda at: broken([], at),
+            find_good=rule,
+            find_bad=lambda at: rule([], at),
         )
     )
-    raise_alert("testing.broken", subject=Subject(type="thing"), title="Broken", at=NOON)
+    raise_alert("testing.broken", subject=Subject(type="thing"), title="Odd", at=NOON)
     failed(NOON)
     look(after(seconds=5))
     assert Alert.objects.filter(kind="jobs.run_failed").exists()
     assert caplog.text.count("A rule of the alerts of the kind testing.broken failed.") == 2
+    look(after(seconds=65))
+    alert = Alert.objects.get(kind="jobs.rule_broken")
+    assert (alert.title, alert.message) == (
+        "The alert rule of 'Odd numbers' fails",
+        "ZeroDivisionError: by zero",
+    )
+    assert (alert.state, alert.count) == (State.OPEN, 2)
+    errors.clear()
+    look(after(seconds=70))
+    assert told()[-2:] == ["testing.broken resolved", "rule_broken resolved"]
 
 
 def test_snoozed_alerts_come_back_by_themselves():

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from jobs.models import Alert, Delivery, InboxMessage, NotificationChannel, NotificationRule
 from jobs.notifications import courier
-from jobs.tests.notifying import KEY, begin_anew, inbox, rule, trouble, webhook
+from jobs.tests.notifying import KEY, begin_anew, deliver_due, inbox, rule, trouble, webhook
 
 ROOT = "/api/v1/notifications/"
 CHANNEL = {"name": "Hook", "kind": "webhook", "settings": {"url": "https://example.org/in", "key": KEY}}
@@ -197,7 +197,7 @@ def test_deliveries_are_listed_filtered_and_sent_again(client):
     chat, other = inbox("Chat"), inbox("Other")
     rule(chat, other)
     trouble(at=timezone.now())
-    courier.deliver_due(timezone.now())
+    deliver_due(timezone.now())
     listed = client.get(f"{ROOT}deliveries/", {"channel": chat.pk, "state": "sent"}).json()["results"]
     assert [(row["channel"], row["title"]) for row in listed] == [(chat.pk, "Trouble with a")]
     address = f"deliveries/{listed[0]['id']}/retry/"
@@ -243,8 +243,8 @@ def test_an_inbox_has_no_alerts_and_no_digest_lines_of_other_groups(db):
     for cause, group in (("a", mine), ("b", others)):
         alert = trouble(cause, at=timezone.now())
         Alert.objects.filter(pk=alert.pk).update(owner_group=group)
-    courier.deliver_due(timezone.now())
-    courier.deliver_due(timezone.now() + timedelta(hours=2))
+    deliver_due(timezone.now())
+    deliver_due(timezone.now() + timedelta(hours=2))
     text = "".join(f"{message.title}\n{message.text}" for message in InboxMessage.objects.all())
     assert InboxMessage.objects.count() == 2
     assert "Trouble with a" in text

@@ -210,6 +210,13 @@ def test_run_now_makes_a_run_of_the_schedule(client):
     assert JobRun.objects.get(pk=other.json()["id"]).parameters == {"left": 8, "right": 1}
 
 
+def test_run_now_of_a_schedule_whose_parameters_cannot_be_read_is_400(client):
+    made = make(client)
+    PeriodicTask.objects.filter(pk=made["id"]).update(kwargs="[1]")
+    response = client.post(address("run-now", made["id"]))
+    assert (response.status_code, list(response.json()["fields"])) == (400, ["parameters"])
+
+
 def test_preview_tells_slots_in_local_time_and_utc(client):
     made = make(client)
     told = client.get(address("preview", made["id"]) + "?count=3&show_in=Asia/Tokyo").json()

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -50,12 +50,12 @@ def meanwhile() -> Iterator[Callable[[Callable[[], object]], None]]:
 
     yield start
     for thread in threads:
-        thread.join(timeout=20)
+        thread.join(timeout=60)
     if errors:
         raise errors[0]
 
 
-def until(condition: Callable[[], object], *, timeout: float = 10) -> None:
+def until(condition: Callable[[], object], *, timeout: float = 30) -> None:
     deadline = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -91,7 +91,7 @@ class TestCancel:
         begun = time.monotonic()
         row = execute(run)
         assert (row.status, row.reason) == (Status.CANCELLED, "Cancelled while running: it was interrupted.")
-        assert 0.5 < time.monotonic() - begun < 5
+        assert 0.5 < time.monotonic() - begun < 20
 
     def test_a_body_that_waits_for_the_database_is_interrupted_with_its_statement(
         self, meanwhile: Any, monkeypatch: pytest.MonkeyPatch
@@ -141,16 +141,18 @@ class TestSupersededAttempts:
 
 class TestLease:
     def test_a_body_that_says_nothing_keeps_its_lease(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        seen: list[Any] = []
+        def lease_of(run: ActiveRun) -> datetime:
+            found = JobRun.objects.get(pk=run.id).lease_expires_at
+            assert found is not None
+            return found
 
         def body(run: ActiveRun) -> None:
-            for _ in range(2):
-                seen.append(JobRun.objects.values_list("lease_expires_at", flat=True).get(pk=run.id))
-                time.sleep(0.6)
+            first = lease_of(run)
+            until(lambda: lease_of(run) - first > timedelta(seconds=0.2))
 
         give_body(monkeypatch, "testing.do_nothing", body)
-        execute(tasks.do_nothing.enqueue())
-        assert seen[1] - seen[0] > timedelta(seconds=0.2)
+        row = execute(tasks.do_nothing.enqueue())
+        assert (row.status, row.reason) == (Status.SUCCEEDED, "")
 
     def test_a_broken_connection_costs_neither_the_lease_nor_a_log_line(
         self, monkeypatch: pytest.MonkeyPatch
@@ -207,7 +209,7 @@ class TestProgress:
                 tasks.mark(run, "begin")
                 run.report(1, 2, "Half of it")
                 run.log("half")
-                assert is_seen.wait(timeout=10)
+                assert is_seen.wait(timeout=30)
 
         give_body(monkeypatch, "testing.do_nothing", body)
         run = tasks.do_nothing.enqueue()
@@ -233,7 +235,9 @@ class TestProgress:
                 run.report(int(passed * 1000), 1600)
 
         give_body(monkeypatch, "testing.do_nothing", body)
-        row = execute(tasks.do_nothing.enqueue())
-        assert 3 <= len(written) <= 4
+        run = tasks.do_nothing.enqueue()
+        begun = time.monotonic()
+        row = execute(run)
+        assert 2 <= len(written) <= 1 + 2 * (time.monotonic() - begun)
         assert [progress.percent for progress in written] == sorted(progress.percent for progress in written)
         assert row.progress == 100

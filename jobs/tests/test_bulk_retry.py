@@ -93,7 +93,7 @@ def test_one_that_is_due_runs_and_tells_why_it_waited(ada):
     first, second = sorted(retries(), key=lambda run: run.status)
     assert (first.status, second.status) == (Status.QUEUED, Status.RETRYING)
     assert execute(first).status == Status.SUCCEEDED
-    parts = delays.of_run(second, timezone.now() + timedelta(seconds=30)).parts
+    parts = delays.of_run(second, second.queued_at + timedelta(seconds=30)).parts
     assert [part.kind for part in parts] == [delays.Kind.SPREAD]
     assert parts[0].sentence.startswith("Held back for 30 s")
 

@@ -125,7 +125,7 @@ class TestStopping:
         begun = time.monotonic()
         with pytest.raises(RunCancelled):
             run.sleep(30)
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < 20
 
 
 class TestLog:

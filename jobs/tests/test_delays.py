@@ -285,8 +285,10 @@ def taken(ago: float, *, asked_ago: float = 100, **values: object) -> JobRun:
     return asked(asked_ago, **values)
 
 
-def in_queue(run: JobRun) -> str:
-    return next(part.sentence for part in delays.of_run(run).parts if part.kind == Kind.QUEUE)
+def in_queue(run: JobRun, *, after: float = 0) -> str:
+    """What is said of its wait in the queue; of one that still waits, so many seconds after it was asked for."""
+    found = delays.of_run(run, run.queued_at + timedelta(seconds=after))
+    return next(part.sentence for part in found.parts if part.kind == Kind.QUEUE)
 
 
 @pytest.mark.django_db
@@ -304,7 +306,7 @@ class TestQueue:
         assert "though nothing was ahead" in in_queue(taken(19, asked_ago=60))
 
     def test_a_run_that_nobody_can_take_says_so(self):
-        assert in_queue(asked(41)) == (
+        assert in_queue(asked(41), after=41) == (
             "Has waited 41 s for a worker on queue sources: no living worker takes from it."
         )
 
@@ -320,7 +322,7 @@ class TestQueue:
         asked(40)
         asked(60, queue="other")
         urgent = asked(1, priority=0)
-        assert in_queue(run) == "Has waited 41 s for a worker on queue sources: 3 runs are ahead."
+        assert in_queue(run, after=41) == "Has waited 41 s for a worker on queue sources: 3 runs are ahead."
         assert delays.queue_position(second) == 2
         assert delays.queue_position(urgent) == 0
 

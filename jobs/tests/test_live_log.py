@@ -165,7 +165,16 @@ def test_cursor_of_a_database_that_was_replaced_is_noticed():
 
 
 @pytest.mark.parametrize(
-    "text", ["", "x", "12345678.1.", "12345678.1.5:6:7;", "12345678.1.5:6:" + "7," * 3000]
+    "text",
+    [
+        "",
+        "x",
+        "12345678.1.",
+        "12345678.1.5:6:7;",
+        "12345678.1.5:6:" + "7," * 3000,
+        f"12345678.1.5:{2**64}:",
+        f"12345678.1.5:6:{2**64}",
+    ],
 )
 def test_text_that_is_no_cursor_is_refused(text):
     with pytest.raises(InvalidInput):

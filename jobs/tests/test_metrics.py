@@ -216,9 +216,12 @@ def test_what_waits_is_told_by_queue():
     JobRun.objects.filter(pk=run.pk).update(
         queued_at=timezone.now() - timedelta(seconds=90), published_at=None
     )
+    waiting = tasks.add_numbers.enqueue(left=2)
+    JobRun.objects.filter(pk=waiting.pk).update(status="waiting", waiting_for="limit")
     found = everything()
     assert found["almanac_runs_active", "default", "queued"] == 1
-    assert found["almanac_queue_oldest_run_seconds", "default"] == pytest.approx(90, abs=5)
+    assert found["almanac_runs_active", "default", "waiting"] == 1
+    assert 90 <= found["almanac_queue_oldest_run_seconds", "default"] < 150
     assert found["almanac_queue_oldest_run_seconds", "publishing"] == 0
     assert found["almanac_outbox_unsent_runs",] == 1
 
@@ -284,7 +287,7 @@ def test_notifications_are_counted_by_kind_of_channel():
         for number in range(4)
     ]
     assert everything()["almanac_deliveries_due",] == 4
-    assert everything()["almanac_delivery_oldest_due_seconds",] == pytest.approx(30, abs=5)
+    assert 30 <= everything()["almanac_delivery_oldest_due_seconds",] < 90
     Delivery.objects.filter(pk__in=[row.pk for row in rows[:3]]).update(state="sent")
     Delivery.objects.filter(pk=rows[3].pk).update(state="failed", attempts=5)
     Delivery.objects.filter(pk=rows[3].pk).update(last_answer="500")

@@ -257,19 +257,18 @@ def test_nobody_there_is_a_reason_to_try_again(web, settings, name):
 
 def test_a_slow_receiver_does_not_hold_us_up(web, monkeypatch):
     monkeypatch.setattr("jobs.notifications.posting.LIMITS", registry_limits(0.5))
-    answered = threading.Event()
+    is_over = threading.Event()
 
     def answer_slowly(request):
-        time.sleep(1.5)
-        answered.set()
+        is_over.wait(20)
         return Response("ok")
 
     web.expect_request("/hook").respond_with_handler(answer_slowly)
     started = time.monotonic()
     with pytest.raises(NotNow, match="in time"):
         get_kind("webhook").send(envelope(get_kind("webhook"), SETTINGS["webhook"](web)))
-    assert time.monotonic() - started < 1.4
-    assert answered.wait(10)
+    assert time.monotonic() - started < 15
+    is_over.set()
 
 
 def registry_limits(seconds):

@@ -15,10 +15,10 @@ from werkzeug import Response
 
 from jobs.errors import IllegalState
 from jobs.models import Alert, Delivery, DeliveryAttempt, InboxMessage, NotificationChannel
-from jobs.notifications import configuration, courier, deliveries, sending
+from jobs.notifications import configuration, courier, deliveries, escalation, sending
 from jobs.notifications.message import Message
 from jobs.secrets import Sealed, new_key
-from jobs.tests.notifying import KEY, begin_anew, email, inbox, rule, told, trouble, webhook
+from jobs.tests.notifying import KEY, begin_anew, deliver_due, email, inbox, rule, told, trouble, webhook
 from tests.smtp_server import mail_server
 
 State = Delivery.State
@@ -103,7 +103,7 @@ def test_what_fails_for_now_is_made_again_later_under_the_same_id(web, monkeypat
     assert work() == 1
     delivery.refresh_from_db()
     assert delivery.state == State.WAITING
-    assert 9 <= (delivery.due_at - begun).total_seconds() <= 13
+    assert begun + 10 * SECOND <= delivery.due_at <= timezone.now() + 10 * SECOND
     assert work(delivery.due_at - SECOND) == 0
     assert work(delivery.due_at) == 1
     delivery.refresh_from_db()
@@ -135,7 +135,7 @@ def test_retry_after_is_waited_for_by_the_whole_channel(web):
     assert work(begun + timedelta(seconds=290)) == 0
     channel.refresh_from_db()
     assert channel.pause_until is not None
-    assert 295 <= (channel.pause_until - begun).total_seconds() <= 305
+    assert begun + 300 * SECOND <= channel.pause_until <= timezone.now() + 300 * SECOND
     assert work(begun + timedelta(seconds=400)) >= 1
 
 
@@ -224,8 +224,8 @@ def test_the_failure_of_a_channel_is_told_over_the_others(web):
     rule(broken, chat)
     trouble(at=timezone.now())
     User.objects.create_superuser("ada")
-    courier.deliver_due(timezone.now())
-    courier.deliver_due(timezone.now())
+    deliver_due(timezone.now())
+    deliver_due(timezone.now())
     assert told(chat) == ["Opened: Trouble with a", "Opened: Channel “Hook” was disabled"]
     assert InboxMessage.objects.count() == 2
 
@@ -324,7 +324,8 @@ def test_many_couriers_claim_each_delivery_once(transactional_db):
     lock = threading.Lock()
 
     def take():
-        for _ in range(30):
+        deadline = time.monotonic() + 60
+        while len(claimed) < len(ids) and time.monotonic() < deadline:
             for claim in deliveries.claim(2, now=timezone.now() + SECOND):
                 with lock:
                     claimed.append(claim.delivery.pk)
@@ -408,7 +409,7 @@ def running_courier(transactional_db):
     courier.stop()
 
 
-def wait_for(condition, seconds=15):
+def wait_for(condition, seconds=60):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -440,13 +441,26 @@ def test_a_slow_receiver_keeps_back_its_own_channel_only(running_courier, settin
 
 
 def _after(event):
-    event.wait(10)
+    event.wait(60)
     return Response("ok")
 
 
 def test_an_idle_courier_asks_one_query(django_assert_num_queries):
     with django_assert_num_queries(1):
         assert not courier.is_anything_to_do(timezone.now())
+
+
+def test_a_part_that_breaks_keeps_no_message_back(web, monkeypatch, caplog):
+    def breaks(*, now):
+        raise RuntimeError("boom")
+
+    monkeypatch.setattr(escalation, "escalate_due", breaks)
+    channel = answering(web, 200)
+    rule(channel)
+    trouble(at=timezone.now())
+    deliver_due(timezone.now())
+    assert Delivery.objects.get().state == State.SENT
+    assert "A part of the notifications broke" in caplog.text
 
 
 def test_the_courier_outlives_a_broken_round(running_courier, monkeypatch, caplog, web):

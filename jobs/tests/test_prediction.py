@@ -61,6 +61,10 @@ def nightly(deadline: float | None, name: str = "nightly", *, minutes: int = 30)
     return SchedulePolicy.objects.get(pk=task.pk)
 
 
+def at_risk() -> list[prediction.Prediction]:
+    return [one for one in prediction.held(timezone.now()) if one.will_be_late]
+
+
 def only(found: list[prediction.Prediction]) -> prediction.Prediction:
     assert len(found) == 1
     return found[0]
@@ -86,7 +90,7 @@ class TestComingSlots:
         nightly(deadline=1800)
         found = only(prediction.predict(timezone.now()))
         assert (found.will_be_late, found.chance) == (False, 0.0)
-        assert prediction.at_risk(timezone.now()) == []
+        assert at_risk() == []
 
     def test_the_load_of_the_queue_counts(self):
         """Alone it would be in time; behind four others on one place it is not."""
@@ -95,11 +99,11 @@ class TestComingSlots:
         for number in range(4):
             nightly(deadline=None, name=f"other {number}", minutes=29)
         nightly(deadline=1200, minutes=30)
-        late = only(prediction.at_risk(timezone.now()))
+        late = only(at_risk())
         assert late.schedule_name == "nightly"
         assert "it will wait" in late.reason.lower()
         ProcessHeartbeat.objects.update(info={"queues": ["default"], "concurrency": 5})
-        assert prediction.at_risk(timezone.now()) == []
+        assert at_risk() == []
 
     def test_the_chance_is_the_share_of_earlier_runs_that_took_too_long(self):
         worker()

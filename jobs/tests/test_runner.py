@@ -97,6 +97,16 @@ class TestOutcomes:
         row = run_with_body(monkeypatch, raising(ValueError("\x00 and \ud800\nsecond line")))
         assert (row.status, row.reason) == (Status.FAILED, "\ufffd and ?")
 
+    def test_failed_units_with_texts_that_postgresql_cannot_store_are_made_storable(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def body(run: ActiveRun) -> None:
+            run.unit_succeeded()
+            run.unit_failed("nul \x00", "surrogate \ud800")
+
+        row = run_with_body(monkeypatch, body)
+        assert (row.status, row.reason) == (Status.PARTIAL, "1 of 2 failed: nul \ufffd: surrogate ?")
+
     def test_a_body_that_exits_its_process_fails_and_the_process_lives(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:

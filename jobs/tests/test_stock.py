@@ -65,6 +65,12 @@ def test_what_behaves_otherwise_is_told(values, kind, weight):
     assert kinds() == {(kind, weight)}
 
 
+@pytest.mark.parametrize("expression", ["0 9 1-7 * 5L", "0 9 1-7 * 1#2", "0 9 L * mon"])
+def test_days_in_words_that_celery_does_not_know_never_meant_anything_else(expression):
+    row(expression)
+    assert (report().findings, report().rewrite) == ([], "")
+
+
 def test_an_interval_is_told_not_to_drift():
     row(interval=IntervalSchedule.objects.create(every=5, period="minutes"))
     assert kinds() == {("interval", "note")}

@@ -10,10 +10,9 @@ from django.contrib.auth.models import Group
 from django.utils import timezone
 
 from jobs import summaries
-from jobs.models import JobRun, RunSummary, Visibility, first_run_id
+from jobs.models import EVERYTHING, JobRun, RunSummary, Visibility, first_run_id
 
 pytestmark = pytest.mark.django_db
-EVERYTHING = Visibility(sees_all=True)
 
 
 def made(at: datetime, status: str, seconds: float | None = None, **values: object) -> JobRun:
@@ -77,7 +76,7 @@ def test_span_with_open_runs_is_counted_again_until_they_have_ended(monkeypatch)
     JobRun.objects.filter(pk=run.pk).update(
         status="succeeded", started_at=at, finished_at=at + timedelta(seconds=9)
     )
-    summaries.keep()
+    keep_all()
     row = RunSummary.objects.get(begins_at=summaries.begin_of_span(at), is_total=True)
     assert (row.open, row.succeeded) == (0, 1)
     assert row.durations[summaries.BOUNDS.index(next(b for b in summaries.BOUNDS if b > 9))] == 1

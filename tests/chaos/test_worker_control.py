@@ -178,14 +178,16 @@ def test_wrong_input_and_refusals_are_told(worker, admin, api):
     assert api.post("/api/v1/workers/nobody@here/ping/", {}, format="json").status_code == 404
 
 
-def test_a_stuck_worker_is_named_and_the_page_comes_all_the_same(world, worker, admin, api):
+def test_a_stuck_worker_is_named_and_the_page_comes_all_the_same(worker, admin, api):
     os.kill(worker.process.pid, signal.SIGSTOP)
     try:
         began = time.monotonic()
         page = admin.get(f"{PAGES}workers/").content.decode()
         took = time.monotonic() - began
-        told = re.findall(r'role="alert">.*?</p>', page, re.DOTALL)
-        assert f"No answer in time from {worker.name}" in page, (told, ProcessHeartbeat.objects.values())
+        # Workers that an earlier test has killed just now count as alive for a while, and are named too.
+        silent = re.search(r"No answer in time from ([^:]+):", page)
+        assert silent, page
+        assert worker.name in silent[1].split(", ")
         assert took < 10
         assert api.post(f"/api/v1/workers/{worker.name}/ping/", {}, format="json").status_code == 409
     finally:

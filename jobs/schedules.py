@@ -23,6 +23,11 @@ from jobs.policies import Policies
 from jobs.when import When, timing_of_when, timing_row, when_of
 
 _TAKEN = "There is a schedule of this name already."
+#: What a change writes; the scheduler counts in the same row meanwhile.
+_EDITED = [
+    *("name", "task", "kwargs", "description", "enabled", "start_time", "expires", "one_off", "date_changed"),
+    *("crontab", "interval", "solar", "clocked"),
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -272,7 +277,7 @@ def _apply(schedule: Schedule, wish: Wish) -> None:
     schedule.one_off = wish.one_off or wish.when.clock is not None
     try:
         with transaction.atomic():
-            schedule.save()
+            schedule.save(update_fields=None if schedule.pk is None else _EDITED)
     except (IntegrityError, ValidationError) as error:  # two people at the same time
         raise InvalidSchedule({"name": [_TAKEN]}) from error
     SchedulePolicy.objects.filter(pk=schedule.pk).update(

@@ -4,13 +4,14 @@ from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.contrib.auth.models import Group
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
-from jobs import timeline
+from jobs import ownership, timeline
 from jobs.models import JobRun, Schedule, SchedulePolicy
 from jobs.tests.schedules_for_tests import at, crontab_row, schedule, tick
 from jobs.tests.staff import VIEWER, signed_in, staff
@@ -171,6 +172,20 @@ class TestApi:
     def test_bad_input_is_refused(self, client, query):
         answer = self.get(client, **query)
         assert (answer.status_code, list(answer.json()["fields"])) == (400, list(query))
+
+    def test_schedules_of_other_groups_are_left_out(self, make_client, hourly):
+        theirs = Group.objects.create(name="theirs")
+        member = make_client("view_schedule", "view_jobrun", username="member")
+        member.user.groups.add(theirs)
+        stranger = make_client("view_schedule", "view_jobrun", username="stranger")
+        ownership.give(Schedule.objects.get(pk=hourly.pk), theirs, by=None)
+        assert [lane["name"] for lane in self.get(member, date="2026-03-02").json()["lanes"]] == ["Hourly"]
+        assert self.get(stranger, date="2026-03-02").json()["lanes"] == []
+        assert self.get(stranger, date="2026-03-02", outcome="failed").json()["lanes"] == []
+
+    @pytest.mark.parametrize("permission", ["view_schedule", "view_jobrun"])
+    def test_it_takes_both_permissions_as_the_page_does(self, make_client, hourly, permission):
+        assert self.get(make_client(permission)).status_code == 403
 
     def test_pages_go_by_name(self, client, hourly):
         PeriodicTask.objects.create(name="Another", task="testing.add_numbers", crontab=hourly.crontab)

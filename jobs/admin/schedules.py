@@ -56,6 +56,7 @@ navigation.add(
         icon="view_timeline",
         url_name="admin:jobs_schedule_timeline",
         permissions=("jobs.view_schedule",),
+        needs=("jobs.view_jobrun",),
         order=12,
     ),
 )

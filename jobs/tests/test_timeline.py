@@ -133,9 +133,20 @@ class TestPages:
         assert [run.status for run in answer.context["slots"]] == ["succeeded", "failed", "skipped"]
         assert "The schedule was paused: moving." in answer.content.decode()
 
-    @pytest.mark.parametrize("query", [{"date": "soon"}, {"view": "year"}, {"page": "x"}, {"outcome": "odd"}])
+    @pytest.mark.parametrize(
+        "query",
+        [
+            {"date": "soon"},
+            {"date": "0001-01-01"},
+            {"date": "9999-12-31", "view": "week"},
+            {"view": "year"},
+            {"page": "x"},
+            {"outcome": "odd"},
+        ],
+    )
     def test_an_old_address_shows_what_it_can(self, client, hourly, query):
-        assert client.get(PAGE, query).status_code == 200
+        of_one = reverse("admin:jobs_schedule_timeline_of_one", args=[hourly.pk])
+        assert [client.get(page, query).status_code for page in (PAGE, of_one)] == [200, 200]
 
     def test_more_schedules_cost_no_more_queries(self, client, hourly):
         client.get(PAGE)
@@ -153,7 +164,12 @@ class TestPages:
 
     @pytest.mark.parametrize("permissions", [("jobs.view_schedule",), ("jobs.view_jobrun",)])
     def test_it_takes_both_permissions(self, hourly, permissions):
-        assert signed_in(staff(*permissions)).get(PAGE).status_code == 403
+        client = signed_in(staff(*permissions))
+        assert client.get(PAGE).status_code == 403
+        assert PAGE not in client.get("/admin/").content.decode()
+
+    def test_the_sidebar_leads_to_it(self, client):
+        assert PAGE in client.get("/admin/").content.decode()
 
 
 class TestApi:

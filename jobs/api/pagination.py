@@ -1,8 +1,9 @@
 """Pages by cursor: rows that are added meanwhile neither repeat nor hide others."""
 
-import uuid
 from typing import Any
 
+from django.core.exceptions import ValidationError as InvalidValue
+from django.db.models import QuerySet
 from rest_framework.exceptions import ValidationError
 from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.request import Request
@@ -51,11 +52,15 @@ class NewestFirst(_Pages):
 
     ordering = "-pk"
 
+    def paginate_queryset(self, queryset: QuerySet[Any], request: Request, view: Any = None) -> Any:
+        self._key = queryset.model._meta.pk
+        return super().paginate_queryset(queryset, request, view)
+
     def is_position(self, position: str) -> bool:
         try:
-            uuid.UUID(position)
-        except ValueError:
-            return position.isascii() and position.isdigit() and len(position) < 10
+            self._key.to_python(position)
+        except InvalidValue:
+            return False
         return True
 
 

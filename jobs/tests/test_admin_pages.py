@@ -7,6 +7,8 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from django_celery_results.models import TaskResult
 
+from jobs import audit
+from jobs.admin.audit_trail import AuditEventAdmin
 from jobs.models import ProcessHeartbeat
 from jobs.tests.staff import signed_in, staff
 
@@ -50,6 +52,27 @@ def worker(seconds_ago=0.0):
 )
 def test_every_page_opens(client, path):
     assert client.get(f"/admin/{path}").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "jobs/jobrun/?job=%00",
+        "jobs/auditevent/?about=%00",
+        "jobs/auditevent/export/?about=%00",
+        "jobs/delivery/?state=%00",
+    ],
+)
+def test_what_a_list_cannot_be_asked_is_a_bad_request(client, address):
+    assert client.get(f"/admin/{address}").status_code == 400
+
+
+def test_a_page_that_a_list_does_not_have_cannot_be_exported(client, monkeypatch):
+    monkeypatch.setattr(AuditEventAdmin, "list_per_page", 1)
+    for _ in range(2):
+        audit.record_about(User.objects.get(), "alerts", "Deleted 1.")
+    assert client.get("/admin/jobs/auditevent/export/?p=2").status_code == 200
+    assert client.get("/admin/jobs/auditevent/export/?p=99").status_code == 400
 
 
 def test_the_sidebar_offers_what_one_may_open():

@@ -14,9 +14,11 @@ import pytest
 from django.conf import settings
 from django.db import connection
 from hypothesis import settings as property_settings
+from pytest_django.plugin import DjangoDbBlocker
 
 from tests.order import spread
 from tests.servers import PrivateStack, broker_client
+from tests.template import FOLDER, template
 
 # How long one example takes says nothing on a machine that is shared.
 property_settings.register_profile("almanac", deadline=None)
@@ -39,6 +41,7 @@ def choose_servers() -> PrivateStack | None:
         return None
     servers = PrivateStack()
     os.environ["DATABASE_URL"], os.environ["BROKER_URL"] = servers.database_url, servers.broker_url
+    os.environ[FOLDER] = str(servers.folder)
     return servers
 
 
@@ -72,6 +75,15 @@ def pytest_sessionstart() -> None:
 def pytest_unconfigure() -> None:
     if SERVERS is not None:
         SERVERS.close()
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings: None, django_db_blocker: DjangoDbBlocker
+) -> None:
+    """Copy the test database from one that has the tables."""
+    with django_db_blocker.unblock():
+        connection.settings_dict["TEST"]["TEMPLATE"] = template()
 
 
 @pytest.fixture(scope="session")

@@ -175,7 +175,7 @@ class TestOff:
         wanted = passed.while_off(task, now).chosen(rule)
         made = schedules.set_enabled(task, True, by=ada, catch_up=rule)
         tick(timezone.now())
-        assert since(task, now - 34 * MINUTE) == [(at, Status.QUEUED) for at in wanted]
+        assert since(task, now - 35 * MINUTE) == [(at, Status.QUEUED) for at in wanted]
         assert {str(run.reason) for run in JobRun.objects.filter(pk__in=made)} == {
             "Made up for: the schedule was off."
         }

@@ -6,10 +6,11 @@ from pytest_django.plugin import DjangoDbBlocker
 from tests.chaos.world import World, inside, new_world
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def running_world(
-    tmp_path_factory: pytest.TempPathFactory, django_db_blocker: DjangoDbBlocker
+    tmp_path_factory: pytest.TempPathFactory, django_db_setup: None, django_db_blocker: DjangoDbBlocker
 ) -> Iterator[World]:
+    """Not longer than these tests: its scheduler and worker are never quite idle."""
     with django_db_blocker.unblock(), new_world(tmp_path_factory.mktemp("chaos")) as world:
         yield world
 

@@ -12,7 +12,6 @@ import psutil
 from celery import current_app
 from django.contrib.auth.models import User
 from django.contrib.contenttypes.models import ContentType
-from django.core.management import call_command
 from django.db import Error, connection
 from django_celery_beat.models import PeriodicTask
 from django_celery_results.models import TaskResult
@@ -23,6 +22,7 @@ from jobs.models import AlertWatch, JobRun, ProcessHeartbeat
 from tests.jobs_for_tests.models import Mark
 from tests.servers import PrivateStack
 from tests.spawner import Spawned, Spawner
+from tests.template import make_tables
 
 T = TypeVar("T")
 
@@ -219,7 +219,7 @@ def new_world(folder: Path) -> Iterator[World]:
     with PrivateStack() as stack:
         with inside(stack):
             spawner = Spawner()
-            call_command("migrate", verbosity=0)
+            make_tables(stack.database_url)
             User.objects.create_superuser("administrator")  # somebody to tell
         try:
             yield World(stack, spawner, folder)

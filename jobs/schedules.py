@@ -50,17 +50,23 @@ class Wish:
     policies: Policies = field(default_factory=Policies)
 
 
-def wish_of(schedule: PeriodicTask) -> Wish:
-    """What a person would have said to get the schedule as it is: the start of a change.
-
-    Raises InvalidSchedule when its parameters are not a JSON object, as other tools may leave them.
-    """
+def stored_parameters(schedule: PeriodicTask) -> dict[str, Any]:
+    """A schedule's parameters. Raises InvalidSchedule when they are not a JSON object, as other tools may leave them."""
     try:
         parameters = json.loads(schedule.kwargs or "{}")
     except ValueError:
         parameters = None
     if not isinstance(parameters, dict):
         raise InvalidSchedule({"parameters": ["What is stored is not a JSON object."]})
+    return parameters
+
+
+def wish_of(schedule: PeriodicTask) -> Wish:
+    """What a person would have said to get the schedule as it is: the start of a change.
+
+    Raises InvalidSchedule, as `stored_parameters`.
+    """
+    parameters = stored_parameters(schedule)
     policy = SchedulePolicy.objects.get(pk=schedule.pk)
     return Wish(
         name=schedule.name,
@@ -218,11 +224,11 @@ def run_now(
     trigger: JobRun.Trigger,
     parameters: Mapping[str, Any] | None = None,
 ) -> JobRun:
-    """Run the schedule's job once, now, beside its slots. Raises UnknownJob, InvalidParameters."""
+    """Run the schedule's job once, now, beside its slots. Raises UnknownJob, InvalidParameters, InvalidSchedule."""
     with transaction.atomic():
         run = enqueue(
             get_job(schedule.task),
-            json.loads(schedule.kwargs or "{}") if parameters is None else parameters,
+            stored_parameters(schedule) if parameters is None else parameters,
             trigger=trigger,
             requested_by=by,
             schedule_id=schedule.pk,

@@ -1,6 +1,5 @@
 """`schedules/`: when jobs run."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -23,6 +22,7 @@ from jobs.api.pagination import ByName
 from jobs.api.parsing import StrictSerializer, read_body
 from jobs.api.schedule_policies import NAMES, PolicyInputSerializer, PolicySerializer, changed
 from jobs.definitions import is_known
+from jobs.errors import InvalidSchedule
 from jobs.models import JobRun, Schedule, SchedulePolicy, visibility_of
 from jobs.policies import Policies
 from jobs.timing import InvalidTiming, Timing, describe, timing_of, zone_of
@@ -191,10 +191,9 @@ class ScheduleSerializer(PolicySerializer):
     @extend_schema_field(serializers.DictField(allow_null=True))
     def get_parameters(self, schedule: Schedule) -> dict[str, Any] | None:
         try:
-            parameters = json.loads(schedule.kwargs or "{}")
-        except ValueError:
+            return schedules.stored_parameters(schedule)
+        except InvalidSchedule:
             return None
-        return parameters if isinstance(parameters, dict) else None
 
     @extend_schema_field(PauseSerializer(allow_null=True))
     def get_pause(self, schedule: Schedule) -> dict[str, Any] | None:

@@ -20,6 +20,8 @@ Kind = ProcessHeartbeat.Kind
 ROWS = 6
 #: Runs are counted up to this number; more are "10,000+".
 MOST_COUNTED = 10_000
+#: Open alerts are counted up to this number.
+MOST_ALERTS = 100
 #: A scheduler that sends slots later than this (seconds) is in trouble.
 LAG_SECONDS = 10.0
 DAY = timedelta(days=1)
@@ -75,8 +77,8 @@ def _run_figures(request: HttpRequest, now: datetime) -> list[Figure]:
     return [
         Figure(
             title="Active runs",
-            value=f"{MOST_COUNTED:}+" if active > MOST_COUNTED else f"{active:}",
-            note=f"{running:} running, {active - running:} waiting",
+            value=f"{MOST_COUNTED:,}+" if active > MOST_COUNTED else f"{active:,}",
+            note=f"{running:,} running, {active - running:,} waiting",
             icon="play_circle",
             tone="busy" if active else "calm",
             url=f"{url}?status=active",
@@ -84,7 +86,7 @@ def _run_figures(request: HttpRequest, now: datetime) -> list[Figure]:
         Figure(
             title="Succeeded in 24 hours",
             value="-" if rate is None else _percent(rate),
-            note=f"{failed:} failed of {day.executed:}" if day.executed else "nothing has run",
+            note=f"{failed:,} failed of {day.executed:,}" if day.executed else "nothing has run",
             icon="error" if failed else "check_circle",
             tone="bad" if failed else "good" if day.executed else "calm",
             url=f"{url}?status=failed&queued=day" if failed else url,
@@ -99,14 +101,13 @@ def _percent(share: float) -> str:
 
 
 def _alert_figure(request: HttpRequest) -> Figure:
-    open_alerts = list(
-        _alerts(request).filter(state=Alert.State.OPEN).values_list("severity", flat=True)[:100]
-    )
+    severities = _alerts(request).filter(state=Alert.State.OPEN).values_list("severity", flat=True)
+    open_alerts = list(severities.order_by("-priority")[: MOST_ALERTS + 1])
     worst = min(open_alerts, key=lambda severity: Alert.Severity(severity).rank, default=None)
     is_bad = worst in (Alert.Severity.CRITICAL, Alert.Severity.HIGH)
     return Figure(
         title="Open alerts",
-        value=f"{len(open_alerts)}",
+        value=f"{MOST_ALERTS}+" if len(open_alerts) > MOST_ALERTS else f"{len(open_alerts)}",
         note=f"the worst is {Alert.Severity(worst).label.lower()}" if worst else "nothing is wrong",
         icon="notifications_active" if worst else "notifications",
         tone="bad" if is_bad else "warn" if worst else "good",
@@ -173,7 +174,8 @@ def failures(request: HttpRequest, now: datetime) -> dict[str, Any]:
     rows = JobRun.objects.visible_to(request.user).filter(
         status=Status.FAILED, pk__gte=first_id_at(now - DAY)
     )
-    return {"runs": list(rows.defer(*HEAVY[:-1]).order_by("-id")[:ROWS])}
+    heavy = (name for name in HEAVY if name != "error_message")
+    return {"runs": list(rows.defer(*heavy).order_by("-id")[:ROWS])}
 
 
 def outcomes(request: HttpRequest, now: datetime) -> dict[str, Any]:
@@ -324,7 +326,7 @@ panels.add(
         fill=queues,
         order=60,
         place="side",
-        follows=("system", "worker"),
+        follows=("worker",),
         every=15,
     ),
 )

@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from django_celery_results.models import TaskResult
 
-from jobs import audit
+from jobs import audit, heartbeats
 from jobs.admin.audit_trail import AuditEventAdmin
 from jobs.models import ProcessHeartbeat
 from jobs.tests.staff import signed_in, staff
@@ -91,6 +91,13 @@ def test_processes_tell_who_is_alive_and_cannot_be_edited(client):
     answer = client.post(f"/admin/jobs/processheartbeat/{alive.pk}/delete/", {"post": "yes"})
     assert answer.status_code == 403
     assert ProcessHeartbeat.objects.filter(pk=silent.pk).exists()
+
+
+def test_a_scheduler_tells_how_far_behind_it_is(client):
+    heartbeats.Heart(ProcessHeartbeat.Kind.BEAT, "beat@here").beat(
+        lag_seconds=2.5, tick_seconds=0.1, refused={}
+    )
+    assert "2.5 s behind" in client.get("/admin/jobs/processheartbeat/").content.decode()
 
 
 def test_processes_are_shown_to_who_may_see_the_system():

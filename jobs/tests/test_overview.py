@@ -10,7 +10,7 @@ from django.contrib.auth.models import Group, User
 from django.utils import timezone
 
 from jobs import ledger, schedules, summaries
-from jobs.admin import panels
+from jobs.admin import overview, panels
 from jobs.ledger import Outcome, Progress
 from jobs.models import Alert, JobRun, ProcessHeartbeat
 from jobs.schedules import Wish
@@ -87,6 +87,14 @@ def test_it_counts_what_runs_how_it_went_and_who_lives(client):
     assert "Much is wrong" in page
     assert "the worst is high" in page
     assert "1 failed of 2" in page
+
+
+def test_many_open_alerts_are_not_counted_to_the_last(client, monkeypatch):
+    monkeypatch.setattr(overview, "MOST_ALERTS", 1)
+    alert("One")
+    assert figures(page_of(client))["Open alerts"] == "1"
+    alert("Another")
+    assert figures(page_of(client))["Open alerts"] == "1+"
 
 
 def test_a_running_run_has_its_bar_with_what_is_left(client):

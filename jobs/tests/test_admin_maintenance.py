@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from jobs import limits
+from jobs import admission, limits
 from jobs.limits import Limits
 from jobs.models import AuditEvent, Calendar, JobLimit, JobRun, MaintenanceWindow, Schedule, SchedulePolicy
 from jobs.tests.staff import signed_in, staff
@@ -165,6 +165,17 @@ class TestLimits:
         assert str(limits.of_row(limits.get(JOB))) == "3 at a time"
         assert client.post(f"{LIMITS}{row.pk}/delete/", {"post": "yes"}).status_code == 302
         assert not JobLimit.objects.exists()
+
+    def test_the_list_counts_who_holds_a_place_and_who_waits(self) -> None:
+        limits.put(JOB, Limits(max_running=2), by=None)
+        limits.put("testing.handle_units", Limits(max_running=1), by=None)
+        for _ in range(5):
+            tasks.add_numbers.enqueue(left=1)
+        admission.admit_job(JOB)
+        rows = {row.job: row for row in of("joblimit").get(LIMITS).context["cl"].result_list}
+        mine, other = rows[JOB], rows["testing.handle_units"]
+        assert (mine.holding, mine.waiting) == (2, 3)
+        assert (other.holding, other.waiting) == (0, 0)
 
     def test_a_raised_limit_lets_those_through_that_wait(self) -> None:
         limits.put(JOB, Limits(max_running=1), by=None)

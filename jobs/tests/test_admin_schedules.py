@@ -344,6 +344,17 @@ def test_a_schedule_that_a_job_declares_is_not_deleted_but_explained(client, in_
     assert not LogEntry.objects.exists()
 
 
+def test_with_a_schedule_that_cannot_be_deleted_none_of_those_chosen_is(client):
+    mine, declared = make(), make("Declared")
+    SchedulePolicy.objects.filter(pk=declared.pk).update(origin="code")
+    chosen = {"action": "delete_selected", "_selected_action": [mine.pk, declared.pk]}
+    for data in (chosen, {**chosen, "post": "yes"}):
+        page = client.post(LIST, data, follow=True).content.decode()
+        assert "Declared: A job declares this schedule" in page
+        assert "Successfully deleted" not in page
+    assert Schedule.objects.count() == 2
+
+
 def test_an_unknown_schedule_is_not_found(client):
     assert client.get(f"{LIST}999/change/").status_code == 404
     assert client.get(f"{LIST}what/change/").status_code == 404

@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.core.exceptions import ValidationError as InvalidValue
-from django.db.models import QuerySet
 from rest_framework.exceptions import ValidationError
 from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.request import Request
@@ -52,7 +51,7 @@ class NewestFirst(_Pages):
 
     ordering = "-pk"
 
-    def paginate_queryset(self, queryset: QuerySet[Any], request: Request, view: Any = None) -> Any:
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> Any:
         self._key = queryset.model._meta.pk
         return super().paginate_queryset(queryset, request, view)
 

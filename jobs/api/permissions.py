@@ -9,12 +9,14 @@ from rest_framework.request import Request
 if TYPE_CHECKING:
     from rest_framework.views import APIView  # it imports this module for its defaults
 
+#: What each action of a view needs: a permission, or several that are all needed.
+Needed = Mapping[str, str | tuple[str, ...]]
+
 
 class ActionPermission(BasePermission):
     """Asks for what the view's `permission_of` says for each action, or each method in lower case.
 
-    That is a permission, or several that are all needed. A view that says nothing about an action is a mistake and
-    raises KeyError, so that nothing is open by omission.
+    A view that says nothing about an action is a mistake and raises KeyError, so that nothing is open by omission.
     """
 
     message = "This needs a permission."
@@ -33,7 +35,7 @@ def permissions_for(view: "APIView", method: str) -> tuple[str, ...]:
     """The permissions that a call needs; none for a method that the view does not have (it answers 405)."""
     if method == "OPTIONS":  # no view describes itself: the OpenAPI document does
         return ()
-    permission_of: Mapping[str, str | tuple[str, ...]] = view.permission_of  # type: ignore[attr-defined]  # each view's
+    permission_of: Needed = view.permission_of  # type: ignore[attr-defined]  # declared by each view
     action: Any = getattr(view, "action", "get" if method == "HEAD" else method.lower())
     if action is None or not hasattr(view, action):
         return ()

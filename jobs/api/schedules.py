@@ -20,6 +20,7 @@ from jobs.api.fields import FiniteFloatField, MomentField, ParametersField
 from jobs.api.filters import ScheduleFilter
 from jobs.api.pagination import ByName
 from jobs.api.parsing import StrictSerializer, read_body
+from jobs.api.permissions import Needed
 from jobs.api.schedule_policies import NAMES, PolicyInputSerializer, PolicySerializer, changed
 from jobs.definitions import is_known
 from jobs.errors import InvalidSchedule
@@ -225,7 +226,7 @@ class ScheduleViewSet(mixins.ListModelMixin, GenericViewSet[Schedule]):
     serializer_class = ScheduleSerializer
     filterset_class = ScheduleFilter
     pagination_class = ByName
-    permission_of = {
+    permission_of: Needed = {
         "list": "jobs.view_schedule",
         "create": "jobs.add_schedule",
         "retrieve": "jobs.view_schedule",

@@ -1,6 +1,6 @@
 """The timeline: every slot with its outcome, the coming ones, and the load, at a cost that does not grow."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -94,11 +94,11 @@ def test_slots_that_a_pause_will_skip_are_not_to_come(hourly):
 def test_filters_choose_schedules(hourly, wanted, names):
     row = crontab_row("0 0 * * *")
     PeriodicTask.objects.create(name="Other", task="testing.handle_units", crontab=row, queue="elsewhere")
-    now = timezone.now()
     JobRun.objects.filter(schedule=hourly).update(scheduled_for=None)
     newest = JobRun.objects.filter(status="failed").get()
-    JobRun.objects.filter(pk=newest.pk).update(scheduled_for=now)
-    span = span_of(View.DAY, now.date(), UTC)
+    made_at = datetime.fromtimestamp((newest.pk.int >> 80) / 1000, UTC)  # rows are looked for by their ids
+    JobRun.objects.filter(pk=newest.pk).update(scheduled_for=made_at)
+    span = span_of(View.DAY, made_at.date(), UTC)
     assert [one.name for one in timeline.chosen(Schedule.objects.all(), wanted, span)] == names
 
 

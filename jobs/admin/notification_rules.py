@@ -101,7 +101,6 @@ class NotificationRuleAdmin(ModelAdmin[NotificationRule]):
     inlines = (StepInline,)
     list_display = ("name_and_words", "state_label", "place", "goes_to", "steps_label")
     list_display_links = ("name_and_words",)
-    filter_horizontal = ()
     search_fields = ("name",)
     ordering = ("is_default", "position", "pk")
     sortable_by = ()

@@ -11,9 +11,8 @@ from django.urls import reverse
 
 from jobs import heartbeats, history, summaries
 from jobs.admin import panels, plots
-from jobs.admin.run_filters import first_id_at
 from jobs.admin.runs import HEAVY
-from jobs.models import Alert, JobRun, ProcessHeartbeat, Schedule, visibility_of
+from jobs.models import Alert, JobRun, ProcessHeartbeat, Schedule, first_run_id, visibility_of
 
 Status = JobRun.Status
 Kind = ProcessHeartbeat.Kind
@@ -172,7 +171,7 @@ def running(request: HttpRequest, now: datetime) -> dict[str, Any]:
 
 def failures(request: HttpRequest, now: datetime) -> dict[str, Any]:
     rows = JobRun.objects.visible_to(request.user).filter(
-        status=Status.FAILED, pk__gte=first_id_at(now - DAY)
+        status=Status.FAILED, pk__gte=first_run_id(now - DAY)
     )
     heavy = (name for name in HEAVY if name != "error_message")
     return {"runs": list(rows.defer(*heavy).order_by("-id")[:ROWS])}

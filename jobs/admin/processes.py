@@ -86,7 +86,6 @@ class ProcessAdmin(WorkerPages, ReadOnlyAdmin[ProcessHeartbeat]):
 class ResultAdmin(ReadOnlyAdmin[TaskResult]):
     """What django-celery-results keeps: the same outcomes as the runs, under Celery's names."""
 
-    date_hierarchy = None
     list_display = ("task_id", "task_name", "status", "date_done", "worker")
     list_filter = ("status",)
     search_fields = ("task_id", "task_name")

@@ -19,7 +19,7 @@ from jobs.admin.schedule_form import job_choices
 from jobs.definitions import find_job
 from jobs.limits import Limits
 from jobs.maintenance import WindowWish
-from jobs.models import Calendar, CalendarDays, JobLimit, MaintenanceWindow, Schedule
+from jobs.models import Calendar, CalendarDays, JobLimit, MaintenanceWindow, Schedule, visibility_of
 from jobs.rates import Rate, parse_rate
 
 navigation.add(
@@ -167,12 +167,13 @@ class CalendarAdmin(SchedulesSeen, ModelAdmin[Calendar]):
     inlines = (DaysInline,)
 
     def get_queryset(self, request: HttpRequest) -> Any:
+        seen = visibility_of(request.user).condition("schedules__policy__owner_group")
         return (
             super()
             .get_queryset(request)
             .annotate(
                 count_of_days=Count("days", distinct=True),
-                count_of_schedules=Count("schedules", distinct=True),
+                count_of_schedules=Count("schedules", filter=seen, distinct=True),
             )
         )
 

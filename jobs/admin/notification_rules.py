@@ -206,6 +206,12 @@ class ExplainForm(forms.Form):
         choice: Any = self.fields["alert"]
         choice.queryset = Alert.objects.filter(pk__in=list(latest))
 
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or {}
+        if not self.errors and not given["alert"] and not given["kind"]:
+            self.add_error("kind", "Choose an alert, or give the kind of one.")
+        return given
+
     @property
     def kinds(self) -> list[str]:
         return [kind.name for kind in all_kinds()]

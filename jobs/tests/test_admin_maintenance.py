@@ -3,12 +3,15 @@
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group, User
 from django.test import Client
 
-from jobs import admission, limits
+from jobs import admission, limits, ownership, schedules
 from jobs.limits import Limits
 from jobs.models import AuditEvent, Calendar, JobLimit, JobRun, MaintenanceWindow, Schedule, SchedulePolicy
+from jobs.schedules import Wish
 from jobs.tests.staff import signed_in, staff
+from jobs.when import When
 from tests.jobs_for_tests import tasks
 
 pytestmark = pytest.mark.django_db
@@ -134,6 +137,21 @@ class TestCalendars:
         assert client.post(f"{CALENDARS}add/", {"name": "Holidays", **DAYS}).status_code == 302
         assert str(Calendar.objects.get().days.get()) == "2026-12-25 to 2026-12-26 Christmas"
         assert "Holidays" in client.get(CALENDARS).content.decode()
+
+    def test_the_list_counts_the_schedules_that_one_may_see(self) -> None:
+        calendar = Calendar.objects.create(name="Holidays")
+        for name in ("Mine", "Theirs"):
+            wish = Wish(name=name, job=JOB, when=When(cron="@daily"), parameters={"left": 1})
+            calendar.schedules.add(schedules.create(wish, by=None))
+        theirs = Group.objects.create(name="theirs")
+        ownership.give(Schedule.objects.get(name="Theirs"), theirs, by=None)
+
+        def counted(client: Client) -> int:
+            (row,) = client.get(CALENDARS).context["cl"].result_list
+            return int(row.count_of_schedules)
+
+        assert counted(of("calendar")) == 1
+        assert counted(signed_in(User.objects.create_superuser("root"))) == 2
 
     def test_days_in_the_wrong_order_are_refused(self) -> None:
         client = of("calendar", *(f"jobs.{verb}_calendardays" for verb in ("view", "add", "change")))

@@ -199,6 +199,12 @@ def test_the_explanation_tells_what_would_happen(root):
     assert "Trouble with a" in page
 
 
+def test_without_an_alert_or_the_kind_of_one_there_is_nothing_to_explain(root):
+    answer = root.get(f"{RULES}explain/", {"change": "opened", "severity": "high"})
+    assert list(answer.context["form"].errors) == ["kind"]
+    assert answer.context["found"] is None
+
+
 def test_a_delivery_shows_its_attempts_and_is_sent_again(root, httpserver, settings):
     settings.OUTBOUND_ALLOWED_HOSTS = [f"{httpserver.host}:{httpserver.port}"]
     httpserver.expect_request("/in").respond_with_data("not like this", status=422)

@@ -84,19 +84,13 @@ def _run_figures(request: HttpRequest, now: datetime) -> list[Figure]:
         ),
         Figure(
             title="Succeeded in 24 hours",
-            value="-" if rate is None else _percent(rate),
+            value="-" if rate is None else plots.percent(rate),
             note=f"{failed:,} failed of {day.executed:,}" if day.executed else "nothing has run",
             icon="error" if failed else "check_circle",
             tone="bad" if failed else "good" if day.executed else "calm",
             url=f"{url}?status=failed&queued=day" if failed else url,
         ),
     ]
-
-
-def _percent(share: float) -> str:
-    """Rounded down above 99 %: a hundred says that nothing failed."""
-    percent = 100 * share
-    return f"{percent:.0f} %" if percent < 99 or percent == 100 else f"{int(percent * 10) / 10:.1f} %"
 
 
 def _alert_figure(request: HttpRequest) -> Figure:

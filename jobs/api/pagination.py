@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.core.exceptions import ValidationError as InvalidValue
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.request import Request
 
@@ -29,7 +29,7 @@ class _Pages(CursorPagination):
             return None
         try:
             cursor = super().decode_cursor(request)
-        except Exception as error:
+        except NotFound as error:
             raise ValidationError(_BAD_CURSOR) from error
         position: Any = cursor.position if cursor else None  # the stub says a number
         if cursor is None or cursor.offset or position is None or not self.is_position(position):

@@ -11,7 +11,7 @@ from django.contrib.auth.models import Group, User
 from django.utils import timezone
 
 from jobs import ledger, schedules, summaries
-from jobs.admin import overview, panels
+from jobs.admin import overview, panels, plots
 from jobs.ledger import Outcome, Progress
 from jobs.models import Alert, JobRun, ProcessHeartbeat, first_run_id
 from jobs.schedules import Wish
@@ -156,6 +156,13 @@ def test_plots_are_well_formed_and_say_in_words_and_a_table_what_they_show(clien
         assert body.count('<rect class="jobs-plot--') == 2
         assert body.count('<th scope="row">') == lines
         assert "50 %" in body
+
+
+@pytest.mark.parametrize(
+    ("share", "text"), [(0.5, "50 %"), (0.9899, "99 %"), (0.9996, "99.9 %"), (1.0, "100 %")]
+)
+def test_only_what_never_failed_is_a_hundred_percent(share, text):
+    assert plots.percent(share) == text
 
 
 def test_nobody_sees_what_they_may_not():

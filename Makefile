@@ -43,14 +43,14 @@ check: $(VENV)/.dev  ## Django's system checks and missing migrations
 	@$(PY) -m config.check
 docs: $(VENV)/.dev  ## write the generated pages of docs/
 	@$(PY) -m config.document
-	@DJANGO_SETTINGS_MODULE=config.settings.dev $(PY) -m config.permissions_page
+	@$(PY) -m config.permissions_page
 	@$(PY) manage.py spectacular --fail-on-warn --validate --file docs/openapi.yaml
 fuzz: $(VENV)/.dev  ## hold the API against its document for a few minutes
 	@API_EXAMPLES=150 $(PY) -m pytest -q tests/test_openapi.py --timeout 900 $(ARGS)
-ci: lint types arch check test walk  ## all of the above that must pass
+ci: lint types arch check test walk  ## everything that a change must pass
 
 requirements: $(VENV)/.dev  ## pin the closure of requirements*.in
-	@for name in requirements requirements-otel requirements-dev; do $(PY) -m uv pip compile --quiet --python-version 3.11 --no-header --no-annotate $$name.in -o $$name.txt; done
+	@for name in requirements requirements-otel requirements-dev; do $(PY) -m uv pip compile --quiet --python-version 3.11 --no-header --no-annotate $$name.in -o $$name.txt || exit 1; done
 
 clean:  ## remove the environment and caches; data stays (`python -m config.embedded remove` deletes it)
 	@if [ -x $(PY) ]; then $(PY) -m config.run stop; fi

@@ -184,10 +184,11 @@ def _hash(secret: str) -> str:
 
 def _is_network(text: str) -> bool:
     try:
-        ip_network(text, strict=False)
+        return "%" not in str(
+            ip_network(text, strict=False)
+        )  # a zone is of one machine, and as long as one likes
     except ValueError:
         return False
-    return True
 
 
 def _is_within(address: str, networks: Iterable[str]) -> bool:
@@ -195,6 +196,7 @@ def _is_within(address: str, networks: Iterable[str]) -> bool:
         came_from = ip_address(address)
     except ValueError:
         return False
+    came_from = getattr(came_from, "ipv4_mapped", None) or came_from  # by a socket that takes both kinds
     return any(came_from in ip_network(network, strict=False) for network in networks)
 
 

@@ -14,7 +14,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from benchmarks.harness import Row, execute, main, stopwatch
+from benchmarks.harness import Row, execute, main, percentile, stopwatch
 from jobs import summaries
 from jobs.models import RunSummary
 
@@ -80,8 +80,8 @@ def measure(quick: bool) -> list[Row]:
         ask(client, "/admin/")
     slowest = max(captured.captured_queries, key=lambda query: float(query["time"]))
     return [
-        in_time("the first page, plots of 24 hours, p50", statistics.median(day), TARGET_MS, f"p90 {p90(day):.0f} ms"),
-        in_time("the first page, plots of 7 days, p50", statistics.median(week), TARGET_MS, f"p90 {p90(week):.0f} ms"),
+        in_time("the first page, plots of 24 hours, p50", statistics.median(day), TARGET_MS, f"p90 {percentile(day, 90):.0f} ms"),
+        in_time("the first page, plots of 7 days, p50", statistics.median(week), TARGET_MS, f"p90 {percentile(week, 90):.0f} ms"),
         Row(
             name="queries of the first page",
             value=len(captured),
@@ -132,10 +132,6 @@ def in_time(name: str, milliseconds: float, target: float, note: str) -> Row:
         ok=milliseconds < target,
         note=note,
     )
-
-
-def p90(values: list[float]) -> float:
-    return sorted(values)[int(len(values) * 0.9)]
 
 
 if __name__ == "__main__":

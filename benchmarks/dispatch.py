@@ -20,7 +20,7 @@ from django_celery_beat.models import IntervalSchedule, PeriodicTask
 from django_celery_beat.schedulers import DatabaseScheduler
 
 from benchmarks import stock
-from benchmarks.harness import Row, execute, main, stopwatch
+from benchmarks.harness import Row, execute, main, percentile, stopwatch
 from benchmarks.tasks import do_nothing
 from config import celery_app
 from jobs.models import JobRun
@@ -256,10 +256,6 @@ def time_ticks(scheduler: Any, count: int) -> list[float]:
         durations.append(elapsed())
         time.sleep(0.02)
     return durations
-
-
-def percentile(values: list[float], percent: int) -> float:
-    return sorted(values)[math.ceil(len(values) * percent / 100) - 1]
 
 
 def assert_nothing_was_repeated(expected: int) -> None:

@@ -23,9 +23,9 @@ from django.db import connection
 from django.utils import timezone
 from rest_framework_simplejwt.tokens import AccessToken
 
-from benchmarks.harness import Process, Row, main, wait_until
+from benchmarks.harness import Process, Row, main, percentile, wait_until
 from benchmarks.tasks import do_nothing
-from benchmarks.trigger import answers, free_port, percentile
+from benchmarks.trigger import answers, free_port
 from jobs import intake, ledger, log_lines
 from jobs.intake import NewRun
 from jobs.ledger import Progress
@@ -54,10 +54,10 @@ def measure(quick: bool) -> list[Row]:
     """Delivery, completeness, CPU and memory."""
     user = get_user_model().objects.create_superuser("benchmark", "benchmark@example.com", "uninteresting")
     runs = [begin() for _ in range(RUNS)]
-    port = free_port()
+    port, seconds = free_port(), 15 if quick else 60
     with live_server(port) as server:
         wait_until(lambda: answers(port), seconds=30, what="the live process")
-        found = under_way(runs, port, str(AccessToken.for_user(user)), server, seconds=15 if quick else 60)
+        found = under_way(runs, port, str(AccessToken.for_user(user)), server, seconds=seconds)
     delivered = len(found.milliseconds)
     # Half of the clients get every event, and each of the others that of one run in 50.
     expected = found.written * CLIENTS / 2 + found.written * CLIENTS / 2 / RUNS
@@ -85,7 +85,7 @@ def measure(quick: bool) -> list[Row]:
             unit="% of one core",
             target="for reference",
             ok=True,
-            note=f"{found.written * CLIENTS / 2 / (15 if quick else 60):,.0f} events a second to dashboards",
+            note=f"{found.written * CLIENTS / 2 / seconds:,.0f} events a second to dashboards",
         ),
         Row(
             name="memory of the live process grows by",
@@ -109,7 +109,7 @@ def begin() -> tuple[JobRun, int]:
 
 @contextmanager
 def live_server(port: int) -> Iterator[psutil.Process]:
-    options = (
+    options = [
         "--worker-class",
         "asgi",
         "--workers",
@@ -118,7 +118,7 @@ def live_server(port: int) -> Iterator[psutil.Process]:
         "1",
         "--log-level",
         "warning",
-    )
+    ]
     process = Process("gunicorn", "config.asgi", "--bind", f"127.0.0.1:{port}", *options)
     with process:
         wait_until(lambda: bool(psutil.Process(process.pid).children()), seconds=30, what="the worker")
@@ -159,7 +159,6 @@ def write(runs: Sequence[tuple[JobRun, int]], *, seconds: float) -> int:
 
     def work(number: int) -> None:
         mine = runs[number :: len(counts)]
-        round_ = 0
         while time.monotonic() < until:
             began = time.monotonic()
             for place, (run, attempt) in enumerate(mine):
@@ -167,7 +166,6 @@ def write(runs: Sequence[tuple[JobRun, int]], *, seconds: float) -> int:
                 counts[number] += 1
                 due = began + (place + 1) / len(mine) / PACE
                 time.sleep(max(due - time.monotonic(), 0))
-            round_ += 1
         connection.close()
 
     for number in range(len(counts)):

@@ -7,7 +7,6 @@ view never does. All through gunicorn as in production (threads, two processes),
 
 import http.client
 import json
-import math
 import socket
 import statistics
 import time
@@ -17,7 +16,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 
-from benchmarks.harness import Process, Row, execute, main, stopwatch, wait_until
+from benchmarks.harness import Process, Row, execute, main, percentile, stopwatch, wait_until
 from benchmarks.tasks import do_nothing
 from jobs.models import JobRun
 
@@ -122,10 +121,6 @@ def free_port() -> int:
 def answers(port: int) -> bool:
     with closing(socket.socket()) as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def percentile(values: list[float], percent: int) -> float:
-    return sorted(values)[math.ceil(len(values) * percent / 100) - 1]
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ Every reader takes the variable's name and a default. `NAME_FILE` may name a fil
 that secrets can be mounted instead of exported; setting both is refused.
 """
 
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -66,12 +67,11 @@ def choice(name: str, default: str, options: Sequence[str]) -> str:
 
 
 def integer(name: str, default: int) -> int:
-    """A whole number."""
-    value = text(name, str(default))
-    try:
-        return int(value)
-    except ValueError as error:
-        raise ImproperlyConfigured(f"{name} must be a whole number; it is {value!r}.") from error
+    """A whole number, zero or more."""
+    value = text(name, str(default)).strip()
+    if not (value.isascii() and value.isdecimal()):
+        raise ImproperlyConfigured(f"{name} must be a whole number; it is {value!r}.")
+    return int(value)
 
 
 def seconds(name: str, default: float) -> float:
@@ -81,8 +81,8 @@ def seconds(name: str, default: float) -> float:
         number = float(value)
     except ValueError as error:
         raise ImproperlyConfigured(f"{name} must be a number of seconds; it is {value!r}.") from error
-    if not number > 0:
-        raise ImproperlyConfigured(f"{name} must be more than 0 seconds; it is {value!r}.")
+    if not 0 < number < math.inf:
+        raise ImproperlyConfigured(f"{name} must be more than 0 seconds, and finite; it is {value!r}.")
     return number
 
 

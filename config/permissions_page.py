@@ -1,7 +1,10 @@
 """`make docs`: the table of roles and permissions in docs/permissions.md, from what the apps declare."""
 
+import os
 import sys
 from pathlib import Path
+
+import django
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "permissions.md"
@@ -23,11 +26,7 @@ def page() -> str:
 
 
 def _tables() -> str:
-    from accounts.role_groups import (
-        ROLES,
-        permissions_of,
-        scopes,
-    )  # models can be imported once Django is set up
+    from accounts.role_groups import ROLES, permissions_of, scopes  # models, once Django is set up
 
     by_role = {role: permissions_of(role) for role in ROLES}
     titles = _titles()
@@ -60,7 +59,6 @@ def _titles() -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    import django
-
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.dev")
     django.setup()
     sys.exit(main())

@@ -13,11 +13,11 @@ _PATTERNS = (
     # ://user:password@host
     (re.compile(r"(://[^\s:/@]*:)[^\s/@]+(@)"), rf"\1{HIDDEN}\2"),
     # Authorization: Bearer abc
-    (re.compile(r"\b(Bearer|Basic|Token|ApiKey)\s+[\w.~+/=-]{8,}", re.IGNORECASE), rf"\1 {HIDDEN}"),
+    (re.compile(r"\b(Bearer|Basic|Token|Api-?Key)\s+[\w.~+/=-]{8,}", re.IGNORECASE), rf"\1 {HIDDEN}"),
     # password=abc, "api_key": "abc def"
     (
         re.compile(
-            rf"""((?:[\w-]*(?:{_NAMES})[\w-]*)["']?\s*[:=]\s*)(?!\[hidden\]|Bearer|Basic)("[^"]*"|'[^']*'|[^\s"',;&)}}]+)""",
+            rf"""((?:[\w-]*(?:{_NAMES})[\w-]*)["']?\s*[:=]\s*)(?!\[hidden\]|Bearer|Basic|Api-?Key)("[^"]*"|'[^']*'|[^\s"',;&)}}]+)""",
             re.IGNORECASE,
         ),
         rf"\1{HIDDEN}",

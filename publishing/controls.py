@@ -10,6 +10,16 @@ from jobs.models import JobRun
 from publishing.models import FeedItem, Source
 from publishing.models.item import FeedItemQuerySet
 
+#: What people edit; the rest of a source is written by polls.
+_SETTINGS = (
+    "name", "kind", "url", "options", "language", "backfill_limit", "min_interval", "max_interval",
+)  # fmt: skip
+#: What is known of a source that was never polled.
+_UNKNOWN = {
+    "etag": "", "last_modified": "", "body_hash": "", "last_error": "", "last_status": None, "last_success_at": None,
+    "gone_at": None, "consecutive_failures": 0, "consecutive_parse_failures": 0,
+    "redirect_url": "", "redirect_first_seen_at": None, "redirect_sightings": 0,
+}  # fmt: skip
 #: What a tombstone does not keep.
 _EMPTY = {
     "title": "", "author": "", "summary_html": "", "content_html": "", "categories": [], "enclosures": [],
@@ -24,13 +34,14 @@ def save(source: Source, *, by: AbstractBaseUser | None) -> None:
     """
     source.full_clean()
     before = Source.objects.select_for_update().filter(pk=source.pk).values("kind", "url").first()
-    if before is not None and (before["kind"], before["url"]) != (source.kind, source.url):
-        _begin_again(source)
-    source.save()
     if before is None:
+        source.save()
         audit.record(by, source, f"Made source {source.name}.", action=audit.ADDITION)
-    else:
-        audit.record(by, source, f"Changed source {source.name}.")
+        return
+    source.save(update_fields=_SETTINGS)
+    if (before["kind"], before["url"]) != (source.kind, source.url):
+        _begin_again(source)
+    audit.record(by, source, f"Changed source {source.name}.")
 
 
 @transaction.atomic
@@ -85,7 +96,6 @@ def reset(source: Source, *, by: AbstractBaseUser | None) -> int:
     _, deleted = source.items.all().delete()
     forgotten = deleted.get("publishing.FeedItem", 0)
     _begin_again(source)
-    source.save()
     audit.record(by, source, f"Reset; {forgotten} items forgotten.")
     return forgotten
 
@@ -117,8 +127,4 @@ def _locked(source: Source) -> Source:
 
 
 def _begin_again(source: Source) -> None:
-    source.etag = source.last_modified = source.body_hash = ""
-    source.last_error = source.redirect_url = ""
-    source.last_status = source.last_success_at = source.gone_at = source.redirect_first_seen_at = None
-    source.consecutive_failures = source.consecutive_parse_failures = source.redirect_sightings = 0
-    source.next_poll_at = timezone.now()
+    Source.objects.filter(pk=source.pk).update(next_poll_at=timezone.now(), **_UNKNOWN)

@@ -186,10 +186,10 @@ def test_a_page_of_the_site_may_read_with_its_cookie_and_another_page_may_not(li
 
 def test_a_stream_ends_with_its_token(live):
     token = AccessToken.for_user(person("view_jobrun"))
-    token.set_exp(lifetime=timedelta(seconds=2))
+    token.set_exp(lifetime=timedelta(seconds=6))
     with Listener(live.url, {"Authorization": f"Bearer {token}"}) as listener:
         listener.next("ready")
-        listener.next("end", timeout=6)
+        listener.next("end", timeout=30)
         assert listener.has_ended()
 
 
@@ -223,7 +223,7 @@ def test_slow_reader_is_dropped_and_the_others_go_on(live):
         while quick.next("run").data["status"] != "succeeded":
             pass
         received = 0
-        slow.settimeout(10)
+        slow.settimeout(60)
         while chunk := slow.recv(65536):  # what was under way, then the end
             received += len(chunk)
     assert received < 5_000_000
@@ -237,7 +237,7 @@ def test_stopping_the_process_takes_a_moment_only_and_leaves_nothing(spawner):
             listener.next("ready")
             began = time.monotonic()
             process.send_signal(signal.SIGTERM)
-            assert listener.has_ended(8)
-            assert process.wait(8) == 0
-            assert time.monotonic() - began < 5
+            assert listener.has_ended(25)
+            assert process.wait(25) == 0
+            assert time.monotonic() - began < 15  # gunicorn alone would wait for streams for 30 s
     assert workers and not any(is_alive(worker) for worker in workers)

@@ -193,9 +193,11 @@ class ApiKeyAdmin(ReadOnlyAdmin[ApiKey]):
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         key, form = self._get(request, object_id), ReplaceForm(request.POST)
-        seconds = int(form.cleaned_data["overlap"]) if form.is_valid() else 0
         try:
-            new = keys.replace(key, by=_person(request), overlap=timedelta(seconds=seconds))
+            if not form.is_valid():
+                raise KeyRefused({"overlap": [str(reason) for reason in form.errors["overlap"]]})
+            overlap = timedelta(seconds=int(form.cleaned_data["overlap"]))
+            new = keys.replace(key, by=_person(request), overlap=overlap)
         except KeyRefused as error:
             messages.error(request, str(error))
             return HttpResponseRedirect(reverse("admin:accounts_apikey_change", args=[key.pk]))
@@ -233,9 +235,7 @@ class ApiKeyAdmin(ReadOnlyAdmin[ApiKey]):
 
     def _shown(self, request: HttpRequest, new: keys.NewKey) -> HttpResponse:
         context = {"title": "Copy the key now", "original": new.row, "secret": new.secret}
-        response = self._page(request, "admin/accounts/key_made.html", context)
-        response.headers["Cache-Control"] = "no-store"
-        return response
+        return self._page(request, "admin/accounts/key_made.html", context)
 
     def _page(self, request: HttpRequest, template: str, context: dict[str, Any]) -> TemplateResponse:
         common = {**self.admin_site.each_context(request), "opts": self.opts}

@@ -46,9 +46,19 @@ def test_flag_reads_yes_and_no(given: str, meant: bool, monkeypatch: pytest.Monk
     [
         (lambda: env.flag("THING"), "perhaps", "THING must be one of .*; it is 'perhaps'"),
         (lambda: env.integer("THING", 1), "1.5", "THING must be a whole number; it is '1.5'"),
+        (lambda: env.integer("THING", 1), "-1", "THING must be a whole number; it is '-1'"),
         (lambda: env.seconds("THING", 1), "soon", "THING must be a number of seconds; it is 'soon'"),
-        (lambda: env.seconds("THING", 1), "0", "THING must be more than 0 seconds; it is '0'"),
-        (lambda: env.seconds("THING", 1), "nan", "THING must be more than 0 seconds; it is 'nan'"),
+        (lambda: env.seconds("THING", 1), "0", "THING must be more than 0 seconds, .* it is '0'"),
+        (
+            lambda: env.seconds("THING", 1),
+            "nan",
+            "THING must be more than 0 seconds, and finite; it is 'nan'",
+        ),
+        (
+            lambda: env.seconds("THING", 1),
+            "inf",
+            "THING must be more than 0 seconds, and finite; it is 'inf'",
+        ),
         (lambda: env.required("THING"), "", "THING must be set"),
         (lambda: env.secret("THING"), "short", "THING is too weak"),
         (lambda: env.secret("THING"), "ab" * 40, "THING is too weak"),

@@ -19,6 +19,8 @@ from config.redaction import redact, redact_value
     [
         ("postgresql://almanac:s3cr3t@db/almanac", "postgresql://almanac:[hidden]@db/almanac"),
         ("Authorization: Bearer abcdefghijkl.mnop", "Authorization: Bearer [hidden]"),
+        ("Authorization: Api-Key alm_0a1b2c3d_Zm9vYmFyYmF6", "Authorization: Api-Key [hidden]"),
+        ("refused Api-Key alm_0a1b2c3d_Zm9vYmFyYmF6", "refused Api-Key [hidden]"),
         ("password=hunter2 and more", "password=[hidden] and more"),
         ('{"api_key": "abc def", "name": "x"}', '{"api_key": [hidden], "name": "x"}'),
         ("GET /hook?token=abcdef&x=1", "GET /hook?token=[hidden]&x=1"),

@@ -122,7 +122,6 @@ class FeedItemAdmin(ReadOnlyAdmin[FeedItem]):
     @admin.action(description="Remove for good …", permissions=["remove"])
     def remove(self, request: HttpRequest, queryset: QuerySet[FeedItem]) -> HttpResponse | None:
         require(request, "publishing.delete_feeditem")
-        chosen = list(queryset)
         if "confirmed" not in request.POST:
             question = "Remove these items? Their text is deleted, and no poll brings them back."
             return ask(
@@ -131,7 +130,7 @@ class FeedItemAdmin(ReadOnlyAdmin[FeedItem]):
                 action="remove",
                 question=question,
                 button="Remove the items",
-                rows=chosen,
+                chosen=queryset,
             )
         count = controls.remove(_by_key(queryset), by=user_of(request))
         messages.success(request, f"Items removed: {count}.")

@@ -268,7 +268,6 @@ class SourceAdmin(ModelAdmin[Source]):
     @admin.action(description="Reset: forget all items …", permissions=["reset"])
     def reset(self, request: HttpRequest, queryset: QuerySet[Source]) -> HttpResponse | None:
         require(request, "publishing.reset_source")
-        chosen = list(queryset)
         if "confirmed" not in request.POST:
             question = "Forget every item of these sources? Their next poll is like their first."
             return ask(
@@ -277,14 +276,14 @@ class SourceAdmin(ModelAdmin[Source]):
                 action="reset",
                 question=question,
                 button="Forget the items",
-                rows=chosen,
+                chosen=queryset,
             )
-        forgotten = sum(controls.reset(source, by=user_of(request)) for source in chosen)
-        messages.success(request, f"{forgotten} items forgotten of: {_names(chosen)}.")
+        forgotten = sum(controls.reset(source, by=user_of(request)) for source in queryset)
+        messages.success(request, f"{forgotten} items forgotten of: {_names(queryset)}.")
         return None
 
 
-def _names(chosen: Any) -> str:
+def _names(chosen: QuerySet[Source]) -> str:
     return ", ".join(str(source) for source in chosen)
 
 

@@ -104,7 +104,7 @@ def _identifier(value: object) -> str:
 def _author(fields: Fields) -> str:
     authors = [*_objects(fields.get("authors")), *_objects([fields.get("author")])]
     names = [plain_text(_text(author, "name") or _text(author, "url"), 200) for author in authors]
-    return ", ".join(dict.fromkeys(name for name in names if name))
+    return clean_line(", ".join(dict.fromkeys(name for name in names if name)))
 
 
 def _paragraphs(text: str) -> str:

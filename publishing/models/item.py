@@ -75,7 +75,7 @@ class FeedItem(models.Model):
             models.UniqueConstraint(fields=["source", "identity"], name="publishing_item_identity"),
         ]
         indexes = [
-            # items.adopt and "entries of the last week" in cadence
+            # publishing.polling.items.weekly_count
             models.Index(fields=["source", "-fetched_at"], name="publishing_item_newest"),
             # the API's pages and FeedItemQuerySet.waiting
             models.Index(fields=["fetched_at", "id"], name="publishing_item_page"),

@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 import tarfile
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -60,8 +61,9 @@ def _download() -> None:
     archive = ROOT / f"feedparser-{VERSION}.tar.gz"
     if hashlib.sha256(archive.read_bytes()).hexdigest() != SHA256:
         raise ValueError(f"{archive.name} is not the archive that was expected")
-    with tarfile.open(archive) as packed:
-        packed.extractall(ROOT, filter="data")
+    with tempfile.TemporaryDirectory(dir=ROOT) as partial, tarfile.open(archive) as packed:
+        packed.extractall(partial, filter="data")
+        (Path(partial) / DOCUMENTS.parent.name).rename(DOCUMENTS.parent)
 
 
 def documents() -> Iterator[Path]:

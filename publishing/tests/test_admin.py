@@ -112,6 +112,15 @@ def test_the_switch_and_the_reset(root: Client):
     assert not FeedItem.objects.exists()
 
 
+@pytest.mark.parametrize(("page", "action"), [(SOURCES, "reset"), (ITEMS, "remove")])
+def test_a_question_about_rows_that_are_gone_is_no_error(root: Client, page, action):
+    item = make_item(make_source())
+    row = item.source if page == SOURCES else item
+    item.source.delete()
+    row.pk = 2**31 - 1
+    assert act(root, page, action, row).status_code == 200
+
+
 ACTIONS = [
     (SOURCES, "poll_now", "poll_source"),
     (SOURCES, "read_all", "poll_source"),

@@ -92,6 +92,16 @@ def test_a_new_address_is_a_new_beginning_and_a_new_name_is_not(ada):
     assert LogEntry.objects.count() == 2
 
 
+def test_an_edit_takes_nothing_back_that_a_poll_has_written_meanwhile(ada):
+    edited = make_source()
+    Source.objects.update(etag='"2"', last_success_at=timezone.now(), is_enabled=False)
+    edited.name = "Another name"
+    controls.save(edited, by=ada)
+    saved = Source.objects.get()
+    assert (saved.name, saved.etag, saved.state) == ("Another name", '"2"', Source.State.DISABLED)
+    assert saved.last_success_at is not None
+
+
 @pytest.mark.parametrize(
     ("fields", "named"),
     [

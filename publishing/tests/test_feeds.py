@@ -1,6 +1,7 @@
 import json
 from contextlib import suppress
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from publishing.feeds import FeedError, FeedTooComplex, NotAFeed, ParsedItem, pa
 from publishing.feeds.encoding import decode
 from publishing.feeds.identity import identified
 from publishing.feeds.sanitise import clean_html, plain_text, web_address
+from publishing.models import FeedItem
 from publishing.tests.factories import entry, rss
 
 
@@ -131,6 +133,16 @@ def test_what_a_database_cannot_store_is_left_out():
     assert (item.guid, item.title, item.content_html) == ("ab", "xyz", "<p>t</p>")
     (item,) = parse(b"<rss><channel><item><title>x&#0;y&#xD800;z & more</title></item></channel>").items
     assert item.title == "xyz & more"
+
+
+def test_no_text_is_longer_than_its_column():
+    authors = [{"name": f"{number} {'a' * 300}"} for number in range(30)]
+    (item,) = parse(
+        json_feed({"id": "1", "title": "t" * 3000, "authors": authors, "language": "x" * 99})
+    ).items
+    columns: Any = FeedItem._meta
+    for name in ("author", "title", "language"):
+        assert len(getattr(item, name)) == columns.get_field(name).max_length
 
 
 def test_halves_of_an_emoji_in_references_are_put_together():

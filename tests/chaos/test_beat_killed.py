@@ -27,7 +27,7 @@ def test_every_slot_has_one_outcome_after_a_crash(world: World, point: str) -> N
     world.stop_beats()
     schedule_ids = every_second(2)
     crashing = world.new_beat(crash_at=point)
-    assert crashing.wait(timeout=30) == -signal.SIGKILL, world.tell()
+    assert crashing.wait(timeout=90) == -signal.SIGKILL, world.tell()
     survivor_takes_over(world, schedule_ids, slots=2)
     runs = expect_one_outcome_a_slot(schedule_ids, seconds=1)
     expect_each_ended_once(runs, attempts=1)
@@ -67,7 +67,7 @@ def test_waiting_runs_survive_a_crash_of_the_scheduler_that_looks_after_them(
         for _ in range(3)
     ]
     crashing = world.new_beat(crash_at=point)
-    assert crashing.wait(timeout=30) == -signal.SIGKILL, world.tell()
+    assert crashing.wait(timeout=90) == -signal.SIGKILL, world.tell()
     world.beat()
     world.settled()
     expect_each_ended_once(runs, attempts=2)

@@ -60,7 +60,7 @@ def test_a_superseded_body_that_ignores_its_interrupt_is_killed_and_the_next_att
 def test_a_child_killed_while_the_database_is_away_does_not_take_its_worker_along(world: World) -> None:
     worker = world.worker()
     world.beat()
-    run = tasks.count_slowly.enqueue(until=20, pause=0.05)
+    run = tasks.count_slowly.enqueue(until=60, pause=0.05)
     world.until_marked(run)
     pid = JobRun.objects.values_list("worker_pid", flat=True).get(pk=run.pk)
     world.stack.stop_database()

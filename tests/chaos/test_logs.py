@@ -7,7 +7,10 @@ import pytest
 from django.contrib.auth.models import User
 from rest_framework_simplejwt.tokens import AccessToken
 
+from jobs import schedules
 from jobs.models import ProcessHeartbeat
+from jobs.schedules import Wish
+from jobs.when import When
 from tests.chaos.world import eventually
 from tests.drills.programs import fetch, free_port, program, until, web
 from tests.jobs_for_tests import tasks
@@ -62,21 +65,18 @@ def test_secrets_do_not_get_into_the_logs_of_process_or_run(world, worker):
 
 
 def test_a_record_made_for_a_schedule_names_it(world, worker):
-    from jobs import schedules
-    from jobs.schedules import Wish
-    from jobs.when import When
-
     world.beat()
     wish = Wish(
         name="Logs", job="testing.log_secrets", when=When(interval="every 1 second"), parameters={"text": "x"}
     )
     schedule = schedules.create(wish, by=None)
+    number = schedule.pk
     until(lambda: '"from the body"' in worker.text, "a slot ran", worker)
     schedule.delete()
     world.settled()
     worker.stop()
     records = [record for record in worker.lines() if record["event"] == "from the body"]
-    assert {record["schedule"] for record in records} == {schedule.pk or records[0]["schedule"]}
+    assert {record["schedule"] for record in records} == {number}
 
 
 def test_the_scheduler_logs_json_too(world, tmp_path):
@@ -91,7 +91,7 @@ def test_the_scheduler_logs_json_too(world, tmp_path):
 
 def test_requests_carry_their_id_and_user(world, tmp_path):
     user = User.objects.create_superuser("logs", "logs@example.org", "a long enough password")
-    token = str(AccessToken.for_user(user))
+    user_id, token = user.pk, str(AccessToken.for_user(user))
     port = free_port()
     try:
         with web(port, log=tmp_path / "web.log", **JSON) as running:
@@ -110,7 +110,7 @@ def test_requests_carry_their_id_and_user(world, tmp_path):
     assert token not in running.text
     answers = [line for line in lines if line["logger"] == "almanac.request"]
     first = next(line for line in answers if "/api/v1/runs/" in line["event"])
-    assert (first["request_id"], first["user_id"]) == ("from-the-proxy.1", user.pk or first["user_id"])
+    assert (first["request_id"], first["user_id"]) == ("from-the-proxy.1", user_id)
     second = next(line for line in answers if "trigger" in line["event"])
     assert len(second["request_id"]) == 32
     assert any(line["logger"].startswith("gunicorn") for line in lines)

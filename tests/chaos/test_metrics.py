@@ -38,7 +38,7 @@ def test_a_broker_that_is_down_is_told_and_everything_else_too(world):
     assert (found["almanac_up", "broker"], found["almanac_up", "database"]) == (0, 1)
     assert ("almanac_runs_total", "testing.add_numbers", "succeeded") in found
     assert not [key for key in found if key[0] == "almanac_queue_messages"]
-    assert took < 4
+    assert took < 12
 
 
 def test_a_database_that_is_down_is_told_and_the_answer_comes_quickly(world):
@@ -49,7 +49,7 @@ def test_a_database_that_is_down_is_told_and_the_answer_comes_quickly(world):
         world.stack.start_database()
     assert (found["almanac_up", "broker"], found["almanac_up", "database"]) == (1, 0)
     assert ("almanac_queue_messages", "default") in found
-    assert took < 8
+    assert took < 12
 
 
 def test_nothing_is_counted_twice_or_forgotten_when_schedulers_and_the_database_are_killed(world):

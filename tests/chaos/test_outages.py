@@ -1,5 +1,6 @@
 """Outages are noticed by those who are left, told of once, and once more when they are over."""
 
+import re
 import time
 from datetime import datetime, timedelta
 
@@ -69,7 +70,7 @@ def test_a_database_that_was_away_is_told_of_once_when_it_is_back(world: World) 
     over = Alert.objects.filter(kind="jobs.database_down", state="resolved")
     eventually(over.exists, "the outage is told of and over", timeout=90, tell=lambda: tell(world))
     assert told() == ["jobs.database_down opened", "jobs.database_down resolved"]
-    assert Alert.objects.get().message.startswith("It was away for 0 min 1")
+    assert re.match(r"It was away for 0 min [1-5]\d s\.", Alert.objects.get().message)
 
 
 @pytest.mark.timeout(240)
@@ -78,8 +79,8 @@ def test_a_broker_outage_loses_no_slot_and_makes_one_incident(world: World) -> N
     world.worker()
     world.beat()
     eventually(lambda: AlertWatch.objects.filter(broker_seen_at__isnull=False).exists(), "a look")
-    begins = slots_during_an_outage(schedules=40, each=5, period=3)
     world.stack.kill_broker()
+    begins = slots_during_an_outage(schedules=40, each=5, period=3)
     time.sleep(max(begins + timedelta(seconds=18) - timezone.now(), timedelta()).total_seconds())
     assert JobRun.objects.filter(status=JobRun.Status.SUCCEEDED).count() == 0
     world.stack.start_broker()

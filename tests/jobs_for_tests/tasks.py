@@ -67,6 +67,12 @@ def ignore_interrupts(run: ActiveRun, *, seconds: float) -> None:
             continue
 
 
+@job("testing.never_stop", title="Never stop", cancel_grace=600)
+def never_stop(run: ActiveRun) -> None:
+    """Like `ignore_interrupts`, with more patience than any test has: only a stop by force ends it."""
+    ignore_interrupts(run, seconds=600)
+
+
 @job("testing.fail_transiently", title="Fail at first", retry=RetryPolicy(max_attempts=3, base_seconds=0.1))
 def fail_transiently(run: ActiveRun, *, until_attempt: int = 2, retry_after: float | None = None) -> int:
     """Fail with a transient error before the given attempt."""

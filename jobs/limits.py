@@ -6,12 +6,16 @@ from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import connection, transaction
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from jobs import admission, audit, outbox
 from jobs.definitions import AnyJob, all_jobs, find_job, is_known
 from jobs.errors import IllegalState, InvalidLimit, LimitNotFound
-from jobs.models import JobLimit
+from jobs.models import JobLimit, JobRun
 from jobs.rates import LONGEST_SECONDS, MOST, Rate
+
+Status = JobRun.Status
 
 _MOST_RUNNING = 100_000
 
@@ -54,6 +58,19 @@ def get(job: str) -> JobLimit:
     if row is None:
         raise LimitNotFound(f"{job} has no limits.")
     return row
+
+
+def counted(rows: QuerySet[JobLimit]) -> QuerySet[JobLimit]:
+    """The rows with how many runs hold a place (`holding`) and how many wait for one (`waiting`)."""
+    runs = JobRun.objects.filter(job=OuterRef("job")).order_by().values("job")
+    holding = runs.filter(status__in=[Status.QUEUED, Status.RUNNING], limit_key__isnull=False)
+    waiting = runs.filter(status=Status.WAITING, waiting_for=JobRun.WaitingFor.LIMIT)
+    return rows.annotate(
+        **{
+            name: Coalesce(Subquery(which.annotate(number=Count("pk")).values("number")), 0)
+            for name, which in (("holding", holding), ("waiting", waiting))
+        }
+    )
 
 
 def put(job: str, limits: Limits, *, by: AbstractBaseUser | None) -> JobLimit:

@@ -62,14 +62,14 @@ def test_a_running_run_moves_its_bar_and_can_be_cancelled(page, spawner, flush_b
         page.fill("#id_parameter-pause", "0.1")
         page.click("#run_form button")
         run = page.locator("#run")
-        expect(run).to_contain_text("Running", timeout=20_000)
+        expect(run).to_contain_text("Running")
         bar = page.locator("[data-part=progress] progress")
         before = float(bar.get_attribute("value") or 0)
-        expect(run).to_contain_text("left", timeout=10_000)
-        page.wait_for_function(f"document.querySelector('progress').value > {before} + 0.3", timeout=10_000)
+        expect(run).to_contain_text("left")
+        page.wait_for_function(f"document.querySelector('progress').value > {before} + 0.3")
         page.click("text=Cancel")
         page.click("text=Cancel the run")
-        expect(run).to_contain_text("Cancelled", timeout=20_000)
+        expect(run).to_contain_text("Cancelled")
         expect(run).to_contain_text("acknowledged by the worker")
         expect(page.locator("text=Run again").first).to_be_visible()
     assert JobRun.objects.get().status == JobRun.Status.CANCELLED
@@ -81,7 +81,7 @@ def test_the_log_of_a_run_is_followed_and_its_outcome_appears(page, spawner, flu
     page.goto(f"/admin/jobs/jobrun/{run.pk}/change/")
     expect(page.locator("#run")).to_contain_text("Waiting for a worker")
     with worker(spawner):
-        expect(page.locator("#run")).to_contain_text("Partly succeeded", timeout=20_000)
+        expect(page.locator("#run")).to_contain_text("Partly succeeded")
         expect(page.locator("#log")).to_contain_text("unit 0: broken")
         expect(page.locator("[data-part=outcome]")).to_contain_text('"good": 2')
 

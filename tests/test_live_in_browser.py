@@ -52,6 +52,11 @@ def is_the_same(page: Any) -> bool:
     return bool(page.evaluate("window.isTheSame === true"))
 
 
+def stream(page: Any) -> Any:
+    """A context that ends when the page has its stream of events: from then on it asks by itself no more."""
+    return page.expect_response(lambda answer: "/api/v1/events/" in answer.url and answer.ok)
+
+
 def test_a_schedule_is_made_run_watched_and_its_run_cancelled(page, spawner, flush_broker):
     flush_broker()
     page.goto("/admin/jobs/schedule/add/?job=testing.count_slowly")
@@ -64,26 +69,28 @@ def test_a_schedule_is_made_run_watched_and_its_run_cancelled(page, spawner, flu
     schedule = Schedule.objects.get(name="Morning count")
     with worker(spawner):
         page.goto(f"/admin/jobs/schedule/{schedule.pk}/run/")
-        page.click("#run_form button, form button.jobs-button--primary")
-        page.wait_for_url("**/jobrun/**/change/")
+        with stream(page):
+            page.click("#run_form button, form button.jobs-button--primary")
+            page.wait_for_url("**/jobrun/**/change/")
         stays(page)
         polls: list[str] = []
         page.on("request", lambda request: polls.append(request.url) if "/live/" in request.url else None)
-        expect(page.locator("#run")).to_contain_text("Running", timeout=30_000)
-        expect(page.locator("#run")).to_contain_text("left", timeout=15_000)
+        expect(page.locator("#run")).to_contain_text("Running")
+        expect(page.locator("#run")).to_contain_text("left")
         before = page.evaluate("document.querySelector('progress').value")
-        page.wait_for_function(f"document.querySelector('progress').value > {before} + 0.5", timeout=15_000)
+        page.wait_for_function(f"document.querySelector('progress').value > {before} + 0.5")
         assert is_the_same(page)
         assert len(polls) <= 4  # asked for when the status changes, not for every step of the bar
         page.click("text=Cancel")
         page.click("text=Cancel the run")
-        expect(page.locator("#run")).to_contain_text("Cancelled", timeout=30_000)
+        expect(page.locator("#run")).to_contain_text("Cancelled")
     assert JobRun.objects.get().status == JobRun.Status.CANCELLED
 
 
 def test_the_log_and_bar_of_a_run_come_with_the_events(page):
     run = tasks.count_slowly.enqueue()
-    page.goto(f"/admin/jobs/jobrun/{run.pk}/change/")
+    with stream(page):
+        page.goto(f"/admin/jobs/jobrun/{run.pk}/change/")
     stays(page)
     attempt = begin(run)
     expect(page.locator("#run")).to_contain_text("Running")
@@ -179,7 +186,7 @@ def test_failed_runs_of_one_cause_are_made_again_together(page):
     )
     for run in failed:
         ledger.finish(run.pk, begin(run), failure)
-    expect(page.locator("#overview")).to_contain_text("There is no such thing.", timeout=15_000)
+    expect(page.locator("#overview")).to_contain_text("There is no such thing.")
     assert is_the_same(page)
     page.goto("/admin/jobs/jobrun/failures/0123456789abcdef/")
     page.click("text=Make 3 again")

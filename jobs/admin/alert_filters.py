@@ -48,7 +48,8 @@ class KindFilter(DropdownFilter):
     parameter_name = "kind"
 
     def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[tuple[str, str]]:
-        names = Alert.objects.shown().order_by().values_list("kind", flat=True).distinct()
+        seen = Alert.objects.shown().visible_to(request.user)
+        names = seen.order_by().values_list("kind", flat=True).distinct()
         return sorted(((name, title_of(name)) for name in names), key=lambda choice: choice[1])
 
     def queryset(self, request: HttpRequest, queryset: Rows) -> Rows:

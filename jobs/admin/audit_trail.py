@@ -6,7 +6,9 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.auth.models import User
+from django.core.exceptions import BadRequest
 from django.db.models import QuerySet
 from django.http import HttpRequest, StreamingHttpResponse
 from django.urls import NoReverseMatch, URLPattern, path, reverse
@@ -138,7 +140,10 @@ class AuditEventAdmin(ReadOnlyAdmin[AuditEvent]):
     def export(self, request: HttpRequest) -> StreamingHttpResponse:
         """Everything that the list shows with these filters, as CSV."""
         require(request, "jobs.view_auditevent", "jobs.export_auditevent")
-        rows = self.get_changelist_instance(request).get_queryset(request).order_by("id")
+        try:
+            rows = self.get_changelist_instance(request).get_queryset(request).order_by("id")
+        except IncorrectLookupParameters as error:
+            raise BadRequest("There is no such page of the list.") from error
         response = StreamingHttpResponse(_as_csv(rows), content_type="text/csv; charset=utf-8")
         response["Content-Disposition"] = f'attachment; filename="audit-{timezone.now():%Y-%m-%d}.csv"'
         return response

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.contrib.auth.models import AbstractBaseUser
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import BadRequest, PermissionDenied
 from django.db import models
 from django.http import HttpRequest
 
@@ -25,6 +25,11 @@ else:
     class ModelAdmin(Audited, ThemedModelAdmin):
         def __class_getitem__(cls, model: type[models.Model]) -> type["ModelAdmin"]:
             return cls
+
+        def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
+            if any("\x00" in value for _, values in request.GET.lists() for value in values):
+                raise BadRequest("PostgreSQL has no text with NUL: no filter can look for it.")
+            return super().get_changelist_instance(request)
 
 
 class ReadOnlyAdmin(ModelAdmin[M]):

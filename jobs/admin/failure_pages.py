@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django import forms
@@ -153,11 +153,11 @@ class FailurePages:
     def urls(self) -> list[URLPattern]:
         pages: dict[str, tuple[str, Callable[..., HttpResponse]]] = {
             "failures": ("", self.list),
-            "failure": ("<str:fingerprint>/", self.cause),
-            "failure_retry": ("<str:fingerprint>/retry/", self.retry),
-            "failure_mute": ("<str:fingerprint>/mute/", self.mute),
-            "failure_archive": ("<str:fingerprint>/archive/", self.archive),
-            "failure_reopen": ("<str:fingerprint>/reopen/", self.reopen),
+            "failure": ("<slug:fingerprint>/", self.cause),
+            "failure_retry": ("<slug:fingerprint>/retry/", self.retry),
+            "failure_mute": ("<slug:fingerprint>/mute/", self.mute),
+            "failure_archive": ("<slug:fingerprint>/archive/", self.archive),
+            "failure_reopen": ("<slug:fingerprint>/reopen/", self.reopen),
         }
         return [
             path(f"failures/{route}", self._site.admin_view(view), name=f"jobs_jobrun_{name}")
@@ -178,10 +178,10 @@ class FailurePages:
             job=chosen.get("job") or None,
             seen=visibility_of(user_of(request)),
         )
-        found = causes.find(wanted, limit=_CAUSES + 1, after=_place(request.GET.get("after", "")))
+        found = causes.find(wanted, limit=_CAUSES + 1, after=causes.as_place(request.GET.get("after", "")))
         query = request.GET.copy()
         if len(found) > _CAUSES:
-            query["after"] = f"{found[_CAUSES - 1].last_seen.isoformat()} {found[_CAUSES - 1].fingerprint}"
+            query["after"] = causes.as_text(found[_CAUSES - 1])
         context = {
             "title": "Failures",
             "form": form,
@@ -334,13 +334,3 @@ def _address(fingerprint: str) -> str:
 def _changed(form: ParameterForm) -> list[str]:
     """The parameters that differ from those of the latest failure: they are changed in all."""
     return [name for name in form.changed_data if name in form.values]
-
-
-def _place(text: str) -> causes.Place | None:
-    """The place that a link to the next page names; anything else is the beginning."""
-    moment, _, fingerprint = text.partition(" ")
-    try:
-        at = datetime.fromisoformat(moment)
-    except ValueError:
-        return None
-    return (at, fingerprint) if at.tzinfo and "\x00" not in fingerprint else None

@@ -19,7 +19,7 @@ from jobs.admin.schedule_form import job_choices
 from jobs.definitions import find_job
 from jobs.limits import Limits
 from jobs.maintenance import WindowWish
-from jobs.models import Calendar, CalendarDays, JobLimit, JobRun, MaintenanceWindow, Schedule
+from jobs.models import Calendar, CalendarDays, JobLimit, MaintenanceWindow, Schedule, visibility_of
 from jobs.rates import Rate, parse_rate
 
 navigation.add(
@@ -167,12 +167,13 @@ class CalendarAdmin(SchedulesSeen, ModelAdmin[Calendar]):
     inlines = (DaysInline,)
 
     def get_queryset(self, request: HttpRequest) -> Any:
+        seen = visibility_of(request.user).condition("schedules__policy__owner_group")
         return (
             super()
             .get_queryset(request)
             .annotate(
                 count_of_days=Count("days", distinct=True),
-                count_of_schedules=Count("schedules", distinct=True),
+                count_of_schedules=Count("schedules", filter=seen, distinct=True),
             )
         )
 
@@ -257,6 +258,9 @@ class JobLimitAdmin(ModelAdmin[JobLimit]):
     search_fields = ("job",)
     fields = ("job", "max_running", "key_by", "max_running_per_key", "rate")
 
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return limits.counted(super().get_queryset(request))
+
     def get_fields(self, request: HttpRequest, obj: JobLimit | None = None) -> Any:
         return self.fields if obj is None else [name for name in self.fields if name != "job"]
 
@@ -288,10 +292,9 @@ class JobLimitAdmin(ModelAdmin[JobLimit]):
         return str(limits.of_row(row))
 
     @admin.display(description="Hold a place")
-    def running(self, row: JobLimit) -> int:
-        active = [JobRun.Status.QUEUED, JobRun.Status.RUNNING]
-        return JobRun.objects.filter(job=row.job, status__in=active, limit_key__isnull=False).count()
+    def running(self, row: Any) -> int:
+        return int(row.holding)
 
     @admin.display(description="Wait")
-    def waiting(self, row: JobLimit) -> int:
-        return JobRun.objects.filter(job=row.job, status=JobRun.Status.WAITING, waiting_for="limit").count()
+    def waiting(self, row: Any) -> int:
+        return int(row.waiting)

@@ -22,9 +22,15 @@ class Entry:
     url_name: str
     #: The entry is shown to those who have any of these.
     permissions: tuple[str, ...]
+    #: And who have all of these.
+    needs: tuple[str, ...] = ()
     order: int = 100
     #: Gives a number to show beside it; 0 shows none. Asked on every page, so it must be cheap.
     badge: Callable[[HttpRequest], int] | None = None
+
+    def may_open(self, request: HttpRequest) -> bool:
+        has = request.user.has_perm
+        return any(map(has, self.permissions)) and all(map(has, self.needs))
 
 
 def add(*entries: Entry) -> None:
@@ -50,24 +56,16 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def _item(entry: Entry, request: HttpRequest, *, link: str, is_active: bool) -> dict[str, Any]:
-    may_open = _permission(entry)
     return {
         "title": entry.title,
         "icon": entry.icon,
         "link": link,
         "active": is_active,
-        "permission": may_open,
-        "badge": entry.badge(request) if entry.badge and may_open(request) else 0,
+        "permission": entry.may_open,
+        "badge": entry.badge(request) if entry.badge and entry.may_open(request) else 0,
     }
 
 
 def _longest_match(path: str, links: Iterable[str]) -> str:
     """The link of the entry a page belongs to: "Run a job" and not "Runs" for a page below both."""
     return max((link for link in links if path.startswith(link)), key=len, default="")
-
-
-def _permission(entry: Entry) -> Callable[[HttpRequest], bool]:
-    def may_open(request: HttpRequest) -> bool:
-        return any(request.user.has_perm(permission) for permission in entry.permissions)
-
-    return may_open

@@ -111,7 +111,10 @@ class DeliveryAdmin(ReadOnlyAdmin[Delivery]):
         require(request, RETRY)
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        self.send_again(request, Delivery.objects.filter(pk=pk))
+        chosen = self.get_queryset(request).filter(pk=pk)
+        if not chosen:
+            raise Http404("There is no such delivery.")
+        self.send_again(request, chosen)
         return HttpResponseRedirect(reverse("admin:jobs_delivery_change", args=[pk]))
 
     def change_view(

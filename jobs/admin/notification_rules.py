@@ -101,7 +101,6 @@ class NotificationRuleAdmin(ModelAdmin[NotificationRule]):
     inlines = (StepInline,)
     list_display = ("name_and_words", "state_label", "place", "goes_to", "steps_label")
     list_display_links = ("name_and_words",)
-    filter_horizontal = ()
     search_fields = ("name",)
     ordering = ("is_default", "position", "pk")
     sortable_by = ()
@@ -206,6 +205,12 @@ class ExplainForm(forms.Form):
         latest = alerts.order_by("-pk").values_list("pk", flat=True)[:LATEST]
         choice: Any = self.fields["alert"]
         choice.queryset = Alert.objects.filter(pk__in=list(latest))
+
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or {}
+        if not self.errors and not given["alert"] and not given["kind"]:
+            self.add_error("kind", "Choose an alert, or give the kind of one.")
+        return given
 
     @property
     def kinds(self) -> list[str]:

@@ -11,15 +11,16 @@ from django.urls import reverse
 
 from jobs import heartbeats, history, summaries
 from jobs.admin import panels, plots
-from jobs.admin.run_filters import first_id_at
 from jobs.admin.runs import HEAVY
-from jobs.models import Alert, JobRun, ProcessHeartbeat, Schedule, visibility_of
+from jobs.models import Alert, JobRun, ProcessHeartbeat, Schedule, first_run_id, visibility_of
 
 Status = JobRun.Status
 Kind = ProcessHeartbeat.Kind
 ROWS = 6
 #: Runs are counted up to this number; more are "10,000+".
 MOST_COUNTED = 10_000
+#: Open alerts are counted up to this number.
+MOST_ALERTS = 100
 #: A scheduler that sends slots later than this (seconds) is in trouble.
 LAG_SECONDS = 10.0
 DAY = timedelta(days=1)
@@ -75,16 +76,16 @@ def _run_figures(request: HttpRequest, now: datetime) -> list[Figure]:
     return [
         Figure(
             title="Active runs",
-            value=f"{MOST_COUNTED:}+" if active > MOST_COUNTED else f"{active:}",
-            note=f"{running:} running, {active - running:} waiting",
+            value=f"{MOST_COUNTED:,}+" if active > MOST_COUNTED else f"{active:,}",
+            note=f"{running:,} running, {active - running:,} waiting",
             icon="play_circle",
             tone="busy" if active else "calm",
             url=f"{url}?status=active",
         ),
         Figure(
             title="Succeeded in 24 hours",
-            value="-" if rate is None else _percent(rate),
-            note=f"{failed:} failed of {day.executed:}" if day.executed else "nothing has run",
+            value="-" if rate is None else plots.percent(rate),
+            note=f"{failed:,} failed of {day.executed:,}" if day.executed else "nothing has run",
             icon="error" if failed else "check_circle",
             tone="bad" if failed else "good" if day.executed else "calm",
             url=f"{url}?status=failed&queued=day" if failed else url,
@@ -92,21 +93,14 @@ def _run_figures(request: HttpRequest, now: datetime) -> list[Figure]:
     ]
 
 
-def _percent(share: float) -> str:
-    """Rounded down above 99 %: a hundred says that nothing failed."""
-    percent = 100 * share
-    return f"{percent:.0f} %" if percent < 99 or percent == 100 else f"{int(percent * 10) / 10:.1f} %"
-
-
 def _alert_figure(request: HttpRequest) -> Figure:
-    open_alerts = list(
-        _alerts(request).filter(state=Alert.State.OPEN).values_list("severity", flat=True)[:100]
-    )
+    severities = _alerts(request).filter(state=Alert.State.OPEN).values_list("severity", flat=True)
+    open_alerts = list(severities.order_by("-priority")[: MOST_ALERTS + 1])
     worst = min(open_alerts, key=lambda severity: Alert.Severity(severity).rank, default=None)
     is_bad = worst in (Alert.Severity.CRITICAL, Alert.Severity.HIGH)
     return Figure(
         title="Open alerts",
-        value=f"{len(open_alerts)}",
+        value=f"{MOST_ALERTS}+" if len(open_alerts) > MOST_ALERTS else f"{len(open_alerts)}",
         note=f"the worst is {Alert.Severity(worst).label.lower()}" if worst else "nothing is wrong",
         icon="notifications_active" if worst else "notifications",
         tone="bad" if is_bad else "warn" if worst else "good",
@@ -171,9 +165,10 @@ def running(request: HttpRequest, now: datetime) -> dict[str, Any]:
 
 def failures(request: HttpRequest, now: datetime) -> dict[str, Any]:
     rows = JobRun.objects.visible_to(request.user).filter(
-        status=Status.FAILED, pk__gte=first_id_at(now - DAY)
+        status=Status.FAILED, pk__gte=first_run_id(now - DAY)
     )
-    return {"runs": list(rows.defer(*HEAVY[:-1]).order_by("-id")[:ROWS])}
+    heavy = (name for name in HEAVY if name != "error_message")
+    return {"runs": list(rows.defer(*heavy).order_by("-id")[:ROWS])}
 
 
 def outcomes(request: HttpRequest, now: datetime) -> dict[str, Any]:
@@ -324,7 +319,7 @@ panels.add(
         fill=queues,
         order=60,
         place="side",
-        follows=("system", "worker"),
+        follows=("worker",),
         every=15,
     ),
 )

@@ -68,7 +68,7 @@ class Line:
 
     begins_at: datetime
     counts: Sequence[int]
-    success_rate: float | None
+    success: str
     p50: float | None
     p90: float | None
 
@@ -130,12 +130,18 @@ def table(periods: Sequence[Period]) -> list[Line]:
         Line(
             begins_at=period.begins_at,
             counts=[period.counts[name] for name, _ in OUTCOMES],
-            success_rate=period.success_rate,
+            success="" if period.success_rate is None else percent(period.success_rate),
             p50=period.percentile(0.5),
             p90=period.percentile(0.9),
         )
         for period in periods
     ]
+
+
+def percent(share: float) -> str:
+    """Rounded down above 99 %: a hundred says that nothing failed."""
+    value = 100 * share
+    return f"{value:.0f} %" if value < 99 or value == 100 else f"{int(value * 10) / 10:.1f} %"
 
 
 def _in_words(medians: Sequence[float | None]) -> str:

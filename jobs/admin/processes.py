@@ -70,7 +70,7 @@ class ProcessAdmin(WorkerPages, ReadOnlyAdmin[ProcessHeartbeat]):
         if process.kind == ProcessHeartbeat.Kind.WORKER:
             text = f"{info.get('concurrency', '?')} at once, of {', '.join(info.get('queues', []))}"
         else:
-            text = f"{info['lag']:.1f} s behind" if "lag" in info else ""
+            text = f"{info['lag_seconds']:.1f} s behind" if "lag_seconds" in info else ""
         return format_html('<span class="jobs-wrap">{}</span>', text)
 
     @admin.display(description="Started", ordering="started_at")
@@ -86,7 +86,6 @@ class ProcessAdmin(WorkerPages, ReadOnlyAdmin[ProcessHeartbeat]):
 class ResultAdmin(ReadOnlyAdmin[TaskResult]):
     """What django-celery-results keeps: the same outcomes as the runs, under Celery's names."""
 
-    date_hierarchy = None
     list_display = ("task_id", "task_name", "status", "date_done", "worker")
     list_filter = ("status",)
     search_fields = ("task_id", "task_name")

@@ -1,7 +1,7 @@
 """Filters, search and pages of the list of runs, cheap on a table of millions."""
 
 import uuid
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.core.paginator import Paginator
@@ -12,7 +12,7 @@ from django.utils.functional import cached_property
 
 from jobs.admin.base import DropdownFilter, ModelAdmin
 from jobs.definitions import all_jobs
-from jobs.models import JobRun
+from jobs.models import JobRun, first_run_id
 
 Rows = QuerySet[JobRun]
 Status = JobRun.Status
@@ -35,7 +35,7 @@ class StatusFilter(DropdownFilter):
     parameter_name = "status"
 
     def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[tuple[str, str]]:
-        return [("active", "Active: queued, running, waiting to retry"), *Status.choices]
+        return [("active", "Active: waiting, queued, running, waiting to retry"), *Status.choices]
 
     def queryset(self, request: HttpRequest, queryset: Rows) -> Rows:
         if self.value() == "active":
@@ -82,12 +82,7 @@ class QueuedFilter(DropdownFilter):
 
     def queryset(self, request: HttpRequest, queryset: Rows) -> Rows:
         span = self.spans.get(self.value() or "")
-        return queryset.filter(pk__gte=first_id_at(timezone.now() - span[1])) if span else queryset
-
-
-def first_id_at(moment: datetime) -> uuid.UUID:
-    """The smallest id that a run made at a moment can have (see `jobs.models.run.new_run_id`)."""
-    return uuid.UUID(int=int(moment.timestamp() * 1000) << 80)
+        return queryset.filter(pk__gte=first_run_id(timezone.now() - span[1])) if span else queryset
 
 
 def found_by(term: str) -> Q:

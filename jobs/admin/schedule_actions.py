@@ -1,6 +1,5 @@
 """What people may do with schedules beside editing them. Each control checks its own permission, on every request."""
 
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +16,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from unfold import widgets
 
-from jobs import passed, schedules
+from jobs import passed, schedules, versions
 from jobs.admin.base import require, user_of
 from jobs.admin.catch_up import CatchUpQuestion, Finder
 from jobs.admin.moments import MomentField
@@ -99,9 +98,9 @@ class ScheduleActions(Base):
         if job is None:
             messages.error(request, f"{schedule.task} is not a job: only its schedule can run it.")
             return self._to(schedule)
-        stored = json.loads(schedule.kwargs or "{}")
-        form = ParameterForm(job, data=request.POST or None, initial=stored)
-        if request.method == "POST" and form.is_valid():
+        data = request.POST if request.method == "POST" else None
+        form = ParameterForm(job, data=data, initial=usable_parameters(request, schedule))
+        if data is not None and form.is_valid():
             run = schedules.run_now(
                 schedule, by=user_of(request), trigger=JobRun.Trigger.ADMIN, parameters=form.values
             )
@@ -272,6 +271,15 @@ class ScheduleActions(Base):
 
     def _to(self, schedule: Schedule) -> HttpResponse:
         return HttpResponseRedirect(reverse("admin:jobs_schedule_change", args=[schedule.pk]))
+
+
+def usable_parameters(request: HttpRequest, schedule: Schedule) -> dict[str, Any]:
+    """What a form of the schedule's parameters begins with; says so where what is stored is of no use."""
+    try:
+        return versions.parameters_in(schedule.kwargs)
+    except InvalidSchedule as error:
+        messages.warning(request, f"{error} The form shows the job's defaults.")
+        return {}
 
 
 def to_run(request: HttpRequest, run: JobRun) -> HttpResponse:

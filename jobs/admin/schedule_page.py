@@ -1,6 +1,5 @@
 """The page of one schedule: its form, the preview beside it, and the two small views that keep both live."""
 
-import json
 import zoneinfo
 from collections.abc import Mapping
 from functools import lru_cache
@@ -15,10 +14,11 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 
-from jobs import ownership, schedules
+from jobs import ownership, schedules, versions
 from jobs.admin.base import user_of
 from jobs.admin.owner_form import offer_groups
 from jobs.admin.parameters import ParameterForm
+from jobs.admin.schedule_actions import usable_parameters
 from jobs.admin.schedule_form import (
     ScheduleForm,
     initial_of,
@@ -56,7 +56,7 @@ class SchedulePage:
         initial: dict[str, Any] = {"job": self.request.GET.get("job", "")}
         parameters: Mapping[str, Any] = {}
         if self.schedule is not None:
-            initial, parameters = initial_of(self.schedule), json.loads(self.schedule.kwargs or "{}")
+            initial, parameters = initial_of(self.schedule), usable_parameters(self.request, self.schedule)
         job = find_job(initial["job"])
         form = self._form(initial=initial)
         return self._render(form, ParameterForm(job, initial=parameters) if job else None)
@@ -103,7 +103,7 @@ class SchedulePage:
         if parameters is not None:
             values = parameters.values
         else:
-            values = json.loads(self.schedule.kwargs or "{}") if self.schedule else {}
+            values = versions.parameters_in(self.schedule.kwargs) if self.schedule else {}
         with transaction.atomic():
             if self.schedule is None:
                 saved = schedules.create(form.wish(values), by=by)

@@ -6,6 +6,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.db.models.functions import JSONObject
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -56,6 +57,7 @@ navigation.add(
         icon="view_timeline",
         url_name="admin:jobs_schedule_timeline",
         permissions=("jobs.view_schedule",),
+        needs=("jobs.view_jobrun",),
         order=12,
     ),
 )
@@ -209,11 +211,16 @@ class ScheduleAdmin(ScheduleActions, ScheduleVersions, ScheduleDrift, ModelAdmin
         schedules.delete(obj, by=user_of(request))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Schedule]) -> None:
-        for schedule in queryset.select_related("policy"):
-            try:
+        with transaction.atomic():
+            for schedule in queryset.select_related("policy"):
                 self.delete_model(request, schedule)
-            except IllegalState as error:
-                messages.error(request, f"{schedule.name}: {error}")
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, Any, Any]:
+        """The schedules that cannot be deleted stand among what is protected: then none of those chosen is."""
+        objects, counts, missing, protected = super().get_deleted_objects(objs, request)
+        refused = [(schedule, refusal) for schedule in objs if (refusal := refusal_to_delete(schedule))]
+        told = [f"{schedule.name}: {refusal}" for schedule, refusal in refused]
+        return objects, counts, missing, [*protected, *told]
 
     def log_deletions(self, request: HttpRequest, queryset: QuerySet[Schedule]) -> Any:
         """Nothing: `schedules.delete` writes the audit row."""

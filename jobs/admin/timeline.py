@@ -1,7 +1,7 @@
 """The timeline of schedules: outcomes of past slots, slots to come, and how full each minute is."""
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -37,6 +37,12 @@ class TimelineForm(forms.Form):
     queue = forms.CharField(required=False, max_length=100)
     schedule = forms.CharField(required=False, max_length=200)
     outcome = forms.ChoiceField(choices=[("", "any"), *JobRun.Status.choices], required=False)
+
+    def clean_date(self) -> Any:
+        day = self.cleaned_data["date"]
+        if day is not None and not 1971 <= day.year <= 8999:
+            raise forms.ValidationError("Use a year between 1971 and 8999.")
+        return day
 
     def value(self, name: str) -> Any:
         """A value that fits, or None."""
@@ -101,7 +107,7 @@ def timeline_view(
             (name, _query(request, page=number)) for name, number in _neighbours(page) if number is not None
         ],
         "heads": _heads(span, view),
-        "lanes": [(lane, _cells(lane, span, now)) for lane in lanes],
+        "lanes": [(lane, _cells(lane, span)) for lane in lanes],
         "heat": heat_of(load, view, zone),
         "heat_width": 60 if view == View.DAY else 24,
         "heat_rows": span.cells if view == View.DAY else 7,
@@ -126,7 +132,7 @@ def schedule_timeline_view(request: HttpRequest, context: dict[str, Any], schedu
     for shown_day in days:
         span = timeline.span_of(View.DAY, shown_day, zone)
         (lane,) = timeline.lanes([schedule], span, now)
-        rows.append((shown_day, _query(request, date=shown_day), _cells(lane, span, now)))
+        rows.append((shown_day, _query(request, date=shown_day), _cells(lane, span)))
     span = timeline.span_of(View.DAY, day, zone)
     slots = JobRun.objects.visible_to(request.user).filter(
         schedule_id=schedule.pk, scheduled_for__gte=span.start, scheduled_for__lt=span.end
@@ -156,7 +162,7 @@ def legend() -> list[tuple[str, str, str]]:
     return [*outcomes, ("coming", "schedule", "To come")]
 
 
-def _cells(lane: Lane, span: Span, now: datetime) -> list[ShownCell]:
+def _cells(lane: Lane, span: Span) -> list[ShownCell]:
     return [_shown(lane.schedule, cell, span) for cell in lane.cells]
 
 

@@ -17,6 +17,7 @@ from jobs.admin.base import require, user_of
 from jobs.admin.worker_controls import CONTROLS
 from jobs.errors import JobsError
 from jobs.models import ProcessHeartbeat
+from jobs.remote.control import MOST_PROCESSES
 from jobs.remote.inspection import Held, Inspection, Report, inspect
 from jobs.remote.visible import HIDDEN, seen_by
 from jobs.workers import Worker
@@ -119,6 +120,7 @@ class WorkerPages(Base):
             "other_queues": [
                 queue for queue in settings.JOBS_QUEUES if report and queue not in report.queues
             ],
+            "most_processes": MOST_PROCESSES,
             "processed": sorted(report.processed.items(), key=lambda item: -item[1]) if report else [],
         }
         return self._page(request, "workers/worker.html", context)

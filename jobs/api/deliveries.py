@@ -124,7 +124,8 @@ class DeliveryViewSet(mixins.ListModelMixin, GenericViewSet[Delivery]):
     }
 
     def get_queryset(self) -> QuerySet[Delivery]:
-        return Delivery.objects.visible_to(self.request.user)
+        rows = Delivery.objects.visible_to(self.request.user)
+        return rows.defer("message") if self.action == "list" else rows
 
     @extend_schema(operation_id="deliveries_list")
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:

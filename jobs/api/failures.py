@@ -1,8 +1,6 @@
 """`failures/`: failed and lost runs by cause; muted, archived, and made again many at a time."""
 
 import base64
-import binascii
-from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
@@ -269,16 +267,14 @@ class FailureViewSet(ViewSet):
 
 
 def _cursor(cause: Cause) -> str:
-    text = f"{cause.last_seen.isoformat()} {cause.fingerprint}"
-    return base64.urlsafe_b64encode(text.encode()).decode()
+    return base64.urlsafe_b64encode(causes.as_text(cause).encode()).decode()
 
 
 def _place(cursor: str) -> Place:
     try:
-        moment, _, fingerprint = base64.urlsafe_b64decode(cursor.encode("ascii")).decode().partition(" ")
-        at = datetime.fromisoformat(moment)
-    except (ValueError, binascii.Error):
-        raise ValidationError({"cursor": ["This is not a cursor that a page gave."]}) from None
-    if at.tzinfo is None or "\x00" in fingerprint:
+        place = causes.as_place(base64.urlsafe_b64decode(cursor.encode("ascii")).decode())
+    except ValueError:
+        place = None
+    if place is None:
         raise ValidationError({"cursor": ["This is not a cursor that a page gave."]})
-    return at, fingerprint
+    return place

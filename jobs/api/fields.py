@@ -36,11 +36,6 @@ class ParametersField(serializers.DictField):
     default_error_messages = {"not_a_dict": "Parameters are a JSON object."}
 
 
-def seconds_between(start: datetime | None, end: datetime | None) -> float | None:
-    """The seconds from one moment to another; None when either is missing."""
-    return None if start is None or end is None else (end - start).total_seconds()
-
-
 @extend_schema_field({"type": "string", "pattern": r"^\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?$"})
 class ClockField(serializers.TimeField):
     """A time of day without a zone: 08:00. What OpenAPI calls a time has one."""

@@ -13,7 +13,7 @@ from jobs.api.answers import conflict, person
 from jobs.api.pagination import ByJob
 from jobs.api.parsing import StrictSerializer, read_body
 from jobs.limits import Limits
-from jobs.models import JobLimit, JobRun
+from jobs.models import JobLimit
 from jobs.rates import parse_rate
 
 _MOST_RUNNING = 100_000
@@ -63,7 +63,7 @@ class LimitSerializer(serializers.Serializer[JobLimit]):
     rate = serializers.SerializerMethodField()
     words = serializers.SerializerMethodField(help_text="All of it in words.")
     origin = serializers.ChoiceField(choices=JobLimit.Origin.choices)
-    waiting = serializers.SerializerMethodField(help_text="Runs that wait for a place now.")
+    waiting = serializers.IntegerField(read_only=True, help_text="Runs that wait for a place now.")
 
     def get_rate(self, row: JobLimit) -> str | None:
         rate = limits.of_row(row).rate
@@ -72,14 +72,9 @@ class LimitSerializer(serializers.Serializer[JobLimit]):
     def get_words(self, row: JobLimit) -> str:
         return str(limits.of_row(row))
 
-    def get_waiting(self, row: JobLimit) -> int:
-        return JobRun.objects.filter(
-            status=JobRun.Status.WAITING, waiting_for=JobRun.WaitingFor.LIMIT, job=row.job
-        ).count()
-
 
 class LimitViewSet(mixins.ListModelMixin, GenericViewSet[JobLimit]):
-    queryset = JobLimit.objects.all()
+    queryset = limits.counted(JobLimit.objects.all())
     serializer_class = LimitSerializer
     pagination_class = ByJob
     permission_of = {
@@ -97,7 +92,7 @@ class LimitViewSet(mixins.ListModelMixin, GenericViewSet[JobLimit]):
     @extend_schema(operation_id="limits_retrieve", responses=LimitSerializer)
     def retrieve(self, request: Request, name: str) -> Response:
         """The limits of one job."""
-        return Response(LimitSerializer(limits.get(name)).data)
+        return self._answer(limits.get(name))
 
     @extend_schema(operation_id="limits_update", request=LimitInputSerializer, responses=LimitSerializer)
     def update(self, request: Request, name: str) -> Response:
@@ -105,7 +100,7 @@ class LimitViewSet(mixins.ListModelMixin, GenericViewSet[JobLimit]):
         body = read_body(LimitInputSerializer, request)
         rate = parse_rate(body["rate"]) if body["rate"] is not None else None
         wanted = Limits(**{**body, "key_by": tuple(body["key_by"]), "rate": rate})
-        return Response(LimitSerializer(limits.put(name, wanted, by=person(request))).data)
+        return self._answer(limits.put(name, wanted, by=person(request)))
 
     @extend_schema(
         operation_id="limits_delete",
@@ -119,3 +114,7 @@ class LimitViewSet(mixins.ListModelMixin, GenericViewSet[JobLimit]):
         """Lift the limits of a job."""
         limits.remove(name, by=person(request))
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+    def _answer(self, row: JobLimit) -> Response:
+        """The limits as they are stored now."""
+        return Response(LimitSerializer(self.get_queryset().get(pk=row.pk)).data)

@@ -1,9 +1,9 @@
 """Pages by cursor: rows that are added meanwhile neither repeat nor hide others."""
 
-import uuid
 from typing import Any
 
-from rest_framework.exceptions import ValidationError
+from django.core.exceptions import ValidationError as InvalidValue
+from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.request import Request
 
@@ -29,7 +29,7 @@ class _Pages(CursorPagination):
             return None
         try:
             cursor = super().decode_cursor(request)
-        except Exception as error:
+        except NotFound as error:
             raise ValidationError(_BAD_CURSOR) from error
         position: Any = cursor.position if cursor else None  # the stub says a number
         if cursor is None or cursor.offset or position is None or not self.is_position(position):
@@ -51,11 +51,15 @@ class NewestFirst(_Pages):
 
     ordering = "-pk"
 
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> Any:
+        self._key = queryset.model._meta.pk
+        return super().paginate_queryset(queryset, request, view)
+
     def is_position(self, position: str) -> bool:
         try:
-            uuid.UUID(position)
-        except ValueError:
-            return position.isascii() and position.isdigit() and len(position) < 10
+            self._key.to_python(position)
+        except InvalidValue:
+            return False
         return True
 
 

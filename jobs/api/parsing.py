@@ -8,6 +8,8 @@ from rest_framework.exceptions import APIException, ParseError
 from rest_framework.parsers import JSONParser
 from rest_framework.request import Request
 
+from jobs.storable import clean_text
+
 #: Bytes of a body.
 LARGEST_BODY = 1_000_000
 
@@ -53,7 +55,7 @@ class StrictSerializer(serializers.Serializer[Any]):
                 known = ", ".join(self.fields)
                 raise serializers.ValidationError(
                     {
-                        str(name)[:100]: [f"There is no such field. The fields are: {known}."]
+                        clean_text(str(name))[:100]: [f"There is no such field. The fields are: {known}."]
                         for name in unknown
                     }
                 )

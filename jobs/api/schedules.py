@@ -1,6 +1,5 @@
 """`schedules/`: when jobs run."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -15,14 +14,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from jobs import ownership, schedules
+from jobs import ownership, schedules, versions
 from jobs.api.answers import STARTED, conflict, person, started
 from jobs.api.fields import FiniteFloatField, MomentField, ParametersField
 from jobs.api.filters import ScheduleFilter
 from jobs.api.pagination import ByName
 from jobs.api.parsing import StrictSerializer, read_body
+from jobs.api.permissions import Needed
 from jobs.api.schedule_policies import NAMES, PolicyInputSerializer, PolicySerializer, changed
 from jobs.definitions import is_known
+from jobs.errors import InvalidSchedule
 from jobs.models import JobRun, Schedule, SchedulePolicy, visibility_of
 from jobs.policies import Policies
 from jobs.timing import InvalidTiming, Timing, describe, timing_of, zone_of
@@ -191,10 +192,9 @@ class ScheduleSerializer(PolicySerializer):
     @extend_schema_field(serializers.DictField(allow_null=True))
     def get_parameters(self, schedule: Schedule) -> dict[str, Any] | None:
         try:
-            parameters = json.loads(schedule.kwargs or "{}")
-        except ValueError:
+            return versions.parameters_in(schedule.kwargs)
+        except InvalidSchedule:
             return None
-        return parameters if isinstance(parameters, dict) else None
 
     @extend_schema_field(PauseSerializer(allow_null=True))
     def get_pause(self, schedule: Schedule) -> dict[str, Any] | None:
@@ -226,7 +226,7 @@ class ScheduleViewSet(mixins.ListModelMixin, GenericViewSet[Schedule]):
     serializer_class = ScheduleSerializer
     filterset_class = ScheduleFilter
     pagination_class = ByName
-    permission_of = {
+    permission_of: Needed = {
         "list": "jobs.view_schedule",
         "create": "jobs.add_schedule",
         "retrieve": "jobs.view_schedule",

@@ -77,7 +77,7 @@ class TimelineSerializer(serializers.Serializer[Any]):
 
 
 class TimelineViewSet(ScheduleViewSet):
-    permission_of = {"timeline": "jobs.view_jobrun"}
+    permission_of = {"timeline": ("jobs.view_schedule", "jobs.view_jobrun")}
 
     @extend_schema(
         operation_id="schedules_timeline",

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -91,6 +91,24 @@ class Wanted:
 
 #: The place behind which a list goes on: when the last cause was last seen, and its fingerprint.
 Place = tuple[datetime, str]
+
+
+def as_text(cause: Cause) -> str:
+    """The place behind a cause, for an address."""
+    return f"{cause.last_seen.isoformat()} {cause.fingerprint}"
+
+
+def as_place(text: str) -> Place | None:
+    """The place that a text from an address names; None when `as_text` cannot have given it."""
+    moment, _, fingerprint = text.partition(" ")
+    try:
+        at = datetime.fromisoformat(moment)
+        if at.tzinfo is None or "\x00" in fingerprint:
+            return None
+        return at.astimezone(UTC), fingerprint
+    except (ValueError, OverflowError):
+        return None
+
 
 _FOUND = """
 WITH causes AS (

@@ -8,7 +8,7 @@ from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
 from jobs.models import JobRun, Schedule, SchedulePolicy
-from jobs.tests.schedules_for_tests import crontab_row, edited_at, schedule, tick
+from jobs.tests.schedules_for_tests import crontab_row, edited_at, every_ten_minutes, schedule, tick
 from jobs.tests.staff import signed_in, staff
 
 pytestmark = pytest.mark.django_db
@@ -27,7 +27,7 @@ def client():
 @pytest.fixture
 def paused():
     now = timezone.now()
-    task = schedule(crontab_row("*/10 * * * *"), made_at=now - 35 * MINUTE)
+    task = schedule(every_ten_minutes(now), made_at=now - 35 * MINUTE)
     tick(now - 35 * MINUTE)
     SchedulePolicy.objects.filter(pk=task.pk).update(paused_at=now - 35 * MINUTE, pause_note="moving house")
     tick(now)
@@ -77,7 +77,7 @@ def test_making_up_needs_the_permission_to_run(paused):
 
 def test_enabling_asks_about_the_time_it_was_off(client):
     now = timezone.now()
-    task = schedule(crontab_row("*/10 * * * *"), made_at=now - 60 * MINUTE)
+    task = schedule(every_ten_minutes(now), made_at=now - 60 * MINUTE)
     with edited_at(now - 35 * MINUTE):
         PeriodicTask.objects.filter(pk=task.pk).update(enabled=False)
     answer = client.get(address("enable", task))

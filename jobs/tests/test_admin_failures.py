@@ -49,7 +49,18 @@ def test_a_long_list_goes_on(operator, monkeypatch):
     first = operator.get(PAGE)
     assert "Cause number 2" not in first.content.decode()
     assert "Cause number 2" in operator.get(PAGE + first.context["next"]).content.decode()
-    assert operator.get(f"{PAGE}?after=nonsense").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "after", ["nonsense", "0001-01-01T00:00:00+23:59 aaaa", "2100-01-01T00:00:00+23:59 aaaa"]
+)
+def test_an_odd_address_shows_the_list(operator, after):
+    failed(error_message="No such place")
+    assert "No such place" in operator.get(PAGE, {"after": after}).content.decode()
+
+
+def test_a_fingerprint_that_none_can_be_is_not_found(operator):
+    assert operator.get(f"{PAGE}%00/", follow=True).status_code == 404
 
 
 def test_one_cause_shows_traceback_runs_and_figures(operator):

@@ -3,12 +3,15 @@
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group, User
 from django.test import Client
 
-from jobs import limits
+from jobs import admission, limits, ownership, schedules
 from jobs.limits import Limits
 from jobs.models import AuditEvent, Calendar, JobLimit, JobRun, MaintenanceWindow, Schedule, SchedulePolicy
+from jobs.schedules import Wish
 from jobs.tests.staff import signed_in, staff
+from jobs.when import When
 from tests.jobs_for_tests import tasks
 
 pytestmark = pytest.mark.django_db
@@ -135,6 +138,21 @@ class TestCalendars:
         assert str(Calendar.objects.get().days.get()) == "2026-12-25 to 2026-12-26 Christmas"
         assert "Holidays" in client.get(CALENDARS).content.decode()
 
+    def test_the_list_counts_the_schedules_that_one_may_see(self) -> None:
+        calendar = Calendar.objects.create(name="Holidays")
+        for name in ("Mine", "Theirs"):
+            wish = Wish(name=name, job=JOB, when=When(cron="@daily"), parameters={"left": 1})
+            calendar.schedules.add(schedules.create(wish, by=None))
+        theirs = Group.objects.create(name="theirs")
+        ownership.give(Schedule.objects.get(name="Theirs"), theirs, by=None)
+
+        def counted(client: Client) -> int:
+            (row,) = client.get(CALENDARS).context["cl"].result_list
+            return int(row.count_of_schedules)
+
+        assert counted(of("calendar")) == 1
+        assert counted(signed_in(User.objects.create_superuser("root"))) == 2
+
     def test_days_in_the_wrong_order_are_refused(self) -> None:
         client = of("calendar", *(f"jobs.{verb}_calendardays" for verb in ("view", "add", "change")))
         wrong = {"name": "Holidays", **DAYS, "days-0-last_day": "2026-12-24"}
@@ -165,6 +183,17 @@ class TestLimits:
         assert str(limits.of_row(limits.get(JOB))) == "3 at a time"
         assert client.post(f"{LIMITS}{row.pk}/delete/", {"post": "yes"}).status_code == 302
         assert not JobLimit.objects.exists()
+
+    def test_the_list_counts_who_holds_a_place_and_who_waits(self) -> None:
+        limits.put(JOB, Limits(max_running=2), by=None)
+        limits.put("testing.handle_units", Limits(max_running=1), by=None)
+        for _ in range(5):
+            tasks.add_numbers.enqueue(left=1)
+        admission.admit_job(JOB)
+        rows = {row.job: row for row in of("joblimit").get(LIMITS).context["cl"].result_list}
+        mine, other = rows[JOB], rows["testing.handle_units"]
+        assert (mine.holding, mine.waiting) == (2, 3)
+        assert (other.holding, other.waiting) == (0, 0)
 
     def test_a_raised_limit_lets_those_through_that_wait(self) -> None:
         limits.put(JOB, Limits(max_running=1), by=None)

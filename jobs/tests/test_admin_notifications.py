@@ -1,6 +1,7 @@
 """The admin's pages of notifications: secrets go in and never out, controls ask for their permission."""
 
 import pytest
+from django.contrib.auth.models import Group
 from django.utils import timezone
 
 from jobs.models import Delivery, InboxMessage, NotificationChannel, NotificationRule
@@ -197,6 +198,12 @@ def test_the_explanation_tells_what_would_happen(root):
     assert "Trouble with a" in page
 
 
+def test_without_an_alert_or_the_kind_of_one_there_is_nothing_to_explain(root):
+    answer = root.get(f"{RULES}explain/", {"change": "opened", "severity": "high"})
+    assert list(answer.context["form"].errors) == ["kind"]
+    assert answer.context["found"] is None
+
+
 def test_a_delivery_shows_its_attempts_and_is_sent_again(root, httpserver, settings):
     settings.OUTBOUND_ALLOWED_HOSTS = [f"{httpserver.host}:{httpserver.port}"]
     httpserver.expect_request("/in").respond_with_data("not like this", status=422)
@@ -213,6 +220,19 @@ def test_a_delivery_shows_its_attempts_and_is_sent_again(root, httpserver, setti
     assert delivery.state == "waiting"
     viewer = signed_in(staff(*VIEW))
     assert viewer.post(f"{DELIVERIES}{delivery.pk}/again/").status_code == 403
+
+
+def test_a_delivery_about_a_thing_of_another_group_is_not_sent_again(root):
+    rule(inbox())
+    trouble(at=timezone.now())
+    courier.deliver_due(timezone.now())
+    theirs = Group.objects.create(name="theirs")
+    Delivery.objects.update(state=Delivery.State.FAILED, owner_groups=[theirs.pk])
+    delivery = Delivery.objects.get()
+    stranger = signed_in(staff(*VIEW, "jobs.retry_delivery"))
+    assert stranger.post(f"{DELIVERIES}{delivery.pk}/again/").status_code == 404
+    delivery.refresh_from_db()
+    assert delivery.state == "failed"
 
 
 def test_the_inbox_is_ones_own_and_opening_a_message_reads_it(admin_user, root):

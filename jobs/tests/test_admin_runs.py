@@ -11,12 +11,11 @@ from django.utils import timezone
 
 from jobs import ledger, log_lines
 from jobs.admin import run_filters
-from jobs.admin.run_filters import first_id_at
 from jobs.admin.run_page import milestones
 from jobs.definitions import retry_run
 from jobs.ledger import Outcome, Progress
 from jobs.log_lines import LogLine
-from jobs.models import JobRun
+from jobs.models import JobRun, first_run_id
 from jobs.models.run import new_run_id
 from jobs.tests.staff import signed_in
 from tests.jobs_for_tests import tasks
@@ -135,7 +134,7 @@ def test_filters_find_runs(client, query, found):
 
 def test_the_age_filter_goes_by_the_primary_key():
     now = timezone.now()
-    assert first_id_at(now - timedelta(seconds=1)) < new_run_id() < first_id_at(now + timedelta(minutes=1))
+    assert first_run_id(now - timedelta(seconds=1)) < new_run_id() < first_run_id(now + timedelta(minutes=1))
 
 
 def test_the_page_of_a_running_run_shows_progress_and_asks_for_news(client):

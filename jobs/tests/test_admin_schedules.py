@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -123,6 +124,19 @@ def test_a_wrong_parameter_is_said_at_its_field(client):
     answer = client.post(ADD, FORM | {"parameter-right": "2000"})
     assert "less than or equal to 1000" in str(answer.context["parameters"].errors["right"])
     assert not Schedule.objects.exists()
+
+
+@pytest.mark.parametrize("stored", ["{", "[1]", "5"])
+def test_parameters_that_other_tools_left_unreadable_can_be_mended(client, editor, stored):
+    editor.user_permissions.add(Permission.objects.get(codename="run_schedule"))
+    schedule = make()
+    PeriodicTask.objects.filter(pk=schedule.pk).update(kwargs=stored)
+    for page in (change_url(schedule), reverse("admin:jobs_schedule_run", args=[schedule.pk])):
+        answer = client.get(page)
+        assert "not a JSON object" in answer.content.decode()
+        assert answer.context["parameters"]["right"].value() == 1
+    assert client.post(change_url(schedule), FORM).status_code == 302
+    assert json.loads(Schedule.objects.get(pk=schedule.pk).kwargs) == {"left": 4, "right": 5}
 
 
 def test_a_change_is_saved_with_one_audit_row_that_tells_what_changed(client):
@@ -328,6 +342,17 @@ def test_a_schedule_that_a_job_declares_is_not_deleted_but_explained(client, in_
     assert "Disable it instead" in answer.content.decode()
     assert Schedule.objects.exists()
     assert not LogEntry.objects.exists()
+
+
+def test_with_a_schedule_that_cannot_be_deleted_none_of_those_chosen_is(client):
+    mine, declared = make(), make("Declared")
+    SchedulePolicy.objects.filter(pk=declared.pk).update(origin="code")
+    chosen = {"action": "delete_selected", "_selected_action": [mine.pk, declared.pk]}
+    for data in (chosen, {**chosen, "post": "yes"}):
+        page = client.post(LIST, data, follow=True).content.decode()
+        assert "Declared: A job declares this schedule" in page
+        assert "Successfully deleted" not in page
+    assert Schedule.objects.count() == 2
 
 
 def test_an_unknown_schedule_is_not_found(client):

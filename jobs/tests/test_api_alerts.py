@@ -148,11 +148,20 @@ def test_what_is_folded_into_an_incident_is_listed_below_it_only(client):
         {"incident": "x"},
         {"incident": 2**40},
         {"cursor": "x"},
+        {
+            "cursor": "cD0wMDAwMDAwMC0wMDAwLTAwMDAtMDAwMC0wMDAwMDAwMDAwMDA="
+        },  # p= a UUID, as where keys are some
         {"page_size": 0},
     ],
 )
 def test_a_filter_that_makes_no_sense_is_an_error(client, query):
     assert client.get(url("list"), query).status_code == 400
+
+
+def test_a_field_with_a_name_that_is_no_text_is_refused_like_any_other(client):
+    answer = client.post(url("list"), b'{"\\ud800": 1}', content_type="application/json")
+    assert answer.status_code == 400
+    assert "\N{REPLACEMENT CHARACTER}" in answer.json()["fields"] or "?" in answer.json()["fields"]
 
 
 def test_an_alert_that_has_not_opened_yet_is_shown_nowhere(client):

@@ -1,5 +1,6 @@
 """`failures/`: causes, decisions, bulk retries."""
 
+import base64
 from datetime import timedelta
 
 import pytest
@@ -131,12 +132,19 @@ def test_a_wish_that_makes_no_sense_is_refused(client, action, body, field):
     assert list(response.json()["fields"]) == [field]
 
 
+def cursor(place):
+    return base64.urlsafe_b64encode(place.encode()).decode()
+
+
 @pytest.mark.parametrize(
     "query",
     [
         {"cursor": "x"},
         {"cursor": "eA=="},
         {"cursor": "ü"},
+        {"cursor": cursor("2026-01-01T00:00:00 aaaa")},
+        {"cursor": cursor("0001-01-01T00:00:00+23:59 aaaa")},
+        {"cursor": cursor("2026-01-01T00:00:00+00:00 a\x00")},
         {"state": "sad"},
         {"window": "x"},
         {"page_size": 0},

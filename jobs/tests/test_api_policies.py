@@ -3,11 +3,14 @@
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from jobs import limits
 from jobs.limits import Limits
 from jobs.models import Calendar, JobLimit, MaintenanceWindow, Schedule, SchedulePolicy
+from tests.jobs_for_tests import tasks
 
 pytestmark = pytest.mark.django_db
 JOB = "testing.add_numbers"
@@ -109,6 +112,18 @@ class TestLimits:
         self, client: Any, body: dict[str, Any], field: str
     ) -> None:
         assert list(refused(self.put(client, body))) == [field]
+
+    def test_the_list_asks_the_same_few_questions_however_long_it_is(self, client: Any) -> None:
+        tasks.add_numbers.enqueue(left=1)
+        self.put(client, {"max_running": 1})
+        tasks.add_numbers.enqueue(left=2)
+        with CaptureQueriesContext(connection) as few:
+            (told,) = client.get(reverse("api:limit-list")).json()["results"]
+        assert told["waiting"] == 1
+        self.put(client, {"max_running": 1}, job="testing.handle_units")
+        with CaptureQueriesContext(connection) as many:
+            assert len(client.get(reverse("api:limit-list")).json()["results"]) == 2
+        assert len(many) == len(few)
 
     def test_limits_of_an_unknown_job_are_refused(self, client: Any) -> None:
         assert "job" in refused(self.put(client, {"max_running": 1}, job="nobodys.job"))

@@ -100,6 +100,7 @@ def test_a_moment_may_have_any_offset_that_can_be_written(client):
         {"page_size": "501"},
         {"cursor": "x"},
         {"cursor": "cD14"},  # p=x
+        {"cursor": "cD01"},  # p=5, as where keys are numbers
         {"cursor": "bz0x"},  # o=1
         {"cursor": "\x00"},
         {"cursor": "é"},

@@ -9,7 +9,7 @@ from django.utils import timezone
 from jobs import schedules
 from jobs.models import JobRun, SchedulePolicy
 from jobs.schedules import Wish
-from jobs.tests.schedules_for_tests import crontab_row, tick
+from jobs.tests.schedules_for_tests import every_ten_minutes, tick
 from jobs.tests.schedules_for_tests import schedule as stock_schedule
 from jobs.when import When
 
@@ -21,7 +21,7 @@ class TestSwitching:
     @pytest.fixture
     def paused(self, db):
         now = timezone.now()
-        task = stock_schedule(crontab_row("*/10 * * * *"), made_at=now - timedelta(minutes=35))
+        task = stock_schedule(every_ten_minutes(now), made_at=now - timedelta(minutes=35))
         tick(now - timedelta(minutes=35))
         SchedulePolicy.objects.filter(pk=task.pk).update(paused_at=now - timedelta(minutes=35))
         tick(now)

@@ -199,6 +199,14 @@ def test_a_pause_until_a_moment_that_makes_no_sense_is_400(client, until):
     assert (response.status_code, list(response.json()["fields"])) == (400, ["until"])
 
 
+def test_a_schedule_whose_parameters_cannot_be_read_is_not_run(client):
+    made = make(client)
+    PeriodicTask.objects.filter(pk=made["id"]).update(kwargs="[1]")
+    response = client.post(address("run-now", made["id"]))
+    assert (response.status_code, list(response.json()["fields"])) == (400, ["parameters"])
+    assert not JobRun.objects.exists()
+
+
 def test_run_now_makes_a_run_of_the_schedule(client):
     made = make(client)
     response = client.post(address("run-now", made["id"]))

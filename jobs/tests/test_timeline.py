@@ -1,16 +1,17 @@
 """The timeline: every slot with its outcome, the coming ones, and the load, at a cost that does not grow."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.contrib.auth.models import Group
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
-from jobs import timeline
+from jobs import ownership, timeline
 from jobs.models import JobRun, Schedule, SchedulePolicy
 from jobs.tests.schedules_for_tests import at, crontab_row, schedule, tick
 from jobs.tests.staff import VIEWER, signed_in, staff
@@ -93,11 +94,11 @@ def test_slots_that_a_pause_will_skip_are_not_to_come(hourly):
 def test_filters_choose_schedules(hourly, wanted, names):
     row = crontab_row("0 0 * * *")
     PeriodicTask.objects.create(name="Other", task="testing.handle_units", crontab=row, queue="elsewhere")
-    now = timezone.now()
     JobRun.objects.filter(schedule=hourly).update(scheduled_for=None)
     newest = JobRun.objects.filter(status="failed").get()
-    JobRun.objects.filter(pk=newest.pk).update(scheduled_for=now)
-    span = span_of(View.DAY, now.date(), UTC)
+    made_at = datetime.fromtimestamp((newest.pk.int >> 80) / 1000, UTC)  # rows are looked for by their ids
+    JobRun.objects.filter(pk=newest.pk).update(scheduled_for=made_at)
+    span = span_of(View.DAY, made_at.date(), UTC)
     assert [one.name for one in timeline.chosen(Schedule.objects.all(), wanted, span)] == names
 
 
@@ -132,9 +133,20 @@ class TestPages:
         assert [run.status for run in answer.context["slots"]] == ["succeeded", "failed", "skipped"]
         assert "The schedule was paused: moving." in answer.content.decode()
 
-    @pytest.mark.parametrize("query", [{"date": "soon"}, {"view": "year"}, {"page": "x"}, {"outcome": "odd"}])
+    @pytest.mark.parametrize(
+        "query",
+        [
+            {"date": "soon"},
+            {"date": "0001-01-01"},
+            {"date": "9999-12-31", "view": "week"},
+            {"view": "year"},
+            {"page": "x"},
+            {"outcome": "odd"},
+        ],
+    )
     def test_an_old_address_shows_what_it_can(self, client, hourly, query):
-        assert client.get(PAGE, query).status_code == 200
+        of_one = reverse("admin:jobs_schedule_timeline_of_one", args=[hourly.pk])
+        assert [client.get(page, query).status_code for page in (PAGE, of_one)] == [200, 200]
 
     def test_more_schedules_cost_no_more_queries(self, client, hourly):
         client.get(PAGE)
@@ -152,7 +164,12 @@ class TestPages:
 
     @pytest.mark.parametrize("permissions", [("jobs.view_schedule",), ("jobs.view_jobrun",)])
     def test_it_takes_both_permissions(self, hourly, permissions):
-        assert signed_in(staff(*permissions)).get(PAGE).status_code == 403
+        client = signed_in(staff(*permissions))
+        assert client.get(PAGE).status_code == 403
+        assert PAGE not in client.get("/admin/").content.decode()
+
+    def test_the_sidebar_leads_to_it(self, client):
+        assert PAGE in client.get("/admin/").content.decode()
 
 
 class TestApi:
@@ -171,6 +188,20 @@ class TestApi:
     def test_bad_input_is_refused(self, client, query):
         answer = self.get(client, **query)
         assert (answer.status_code, list(answer.json()["fields"])) == (400, list(query))
+
+    def test_schedules_of_other_groups_are_left_out(self, make_client, hourly):
+        theirs = Group.objects.create(name="theirs")
+        member = make_client("view_schedule", "view_jobrun", username="member")
+        member.user.groups.add(theirs)
+        stranger = make_client("view_schedule", "view_jobrun", username="stranger")
+        ownership.give(Schedule.objects.get(pk=hourly.pk), theirs, by=None)
+        assert [lane["name"] for lane in self.get(member, date="2026-03-02").json()["lanes"]] == ["Hourly"]
+        assert self.get(stranger, date="2026-03-02").json()["lanes"] == []
+        assert self.get(stranger, date="2026-03-02", outcome="failed").json()["lanes"] == []
+
+    @pytest.mark.parametrize("permission", ["view_schedule", "view_jobrun"])
+    def test_it_takes_both_permissions_as_the_page_does(self, make_client, hourly, permission):
+        assert self.get(make_client(permission)).status_code == 403
 
     def test_pages_go_by_name(self, client, hourly):
         PeriodicTask.objects.create(name="Another", task="testing.add_numbers", crontab=hourly.crontab)

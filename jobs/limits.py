@@ -87,7 +87,7 @@ def put(job: str, limits: Limits, *, by: AbstractBaseUser | None) -> JobLimit:
         _count_active(job, limits)
         was = f"{of_row(before)} → " if before else ""
         audit.record(by, row, f"Limits of {job}: {was}{limits}.")
-    outbox.send(admission.admit_job(job))
+    _admit(job)
     return row
 
 
@@ -100,7 +100,13 @@ def remove(job: str, *, by: AbstractBaseUser | None) -> None:
         audit.record(by, row, f"Lifted the limits of {job}: {of_row(row)}.", action=audit.DELETION)
         row.delete()
         _count_active(job, None)
-    outbox.send(admission.admit_job(job))
+    _admit(job)
+
+
+def _admit(job: str) -> None:
+    """Who waited and has room now goes on, after the answer when a request asked for it."""
+    messages = admission.admit_job(job)
+    transaction.on_commit(lambda: outbox.send_or_hold(messages))
 
 
 def is_declared(row: JobLimit) -> bool:

@@ -24,6 +24,9 @@ from jobs.storable import clean_json, clean_text
 State = Alert.State
 What = AlertEvent.What
 
+#: So many entries of an alert's context are kept, the newest.
+CONTEXT_KEYS = 100
+
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
@@ -65,14 +68,20 @@ def raise_alert(
     cause = (fingerprint or f"{subject.type}:{subject.id}")[:200]
     with _locked(kind, cause) as found:
         alert = found if found is not None and _goes_on(found, declared, at) else _new(declared, cause, at)
-        alert.job, alert.owner_group_id = job[:200] or alert.job, owner_group_id
+        alert.job = job[:200] or alert.job
+        alert.owner_group_id = owner_group_id or alert.owner_group_id
         alert.subject_type, alert.subject_id = clean_text(subject.type)[:50], clean_text(subject.id)[:100]
         alert.subject_text, alert.link = clean_text(subject.text)[:300], subject.link[:500]
         alert.title, alert.message = clean_text(title)[:200], clean_text(message)
-        alert.context = {**alert.context, **clean_json(dict(context or {}))}
+        alert.context = _newest({**alert.context, **clean_json(dict(context or {}))})
         wanted = Alert.Severity(severity) if severity else None
         _see_bad(alert, declared, at, since or at, times, wanted)
     return alert
+
+
+def _newest(context: dict[str, Any]) -> dict[str, Any]:
+    """Reports whose keys are never the same do not make an alert grow for ever."""
+    return dict(list(context.items())[-CONTEXT_KEYS:])
 
 
 def report_good(
@@ -111,7 +120,7 @@ def resolve(
         if alert.state == State.PENDING:
             alert.delete()
             return False
-        alert.context = {**alert.context, **clean_json(dict(context or {}))}
+        alert.context = _newest({**alert.context, **clean_json(dict(context or {}))})
         _close(alert, at or timezone.now(), reason)
         return True
 

@@ -225,7 +225,7 @@ def test_a_delivery_shows_its_attempts_and_is_sent_again(root, httpserver, setti
 def test_a_delivery_about_a_thing_of_another_group_is_not_sent_again(root):
     rule(inbox())
     trouble(at=timezone.now())
-    courier.deliver_due(timezone.now())
+    deliver_due(timezone.now())
     theirs = Group.objects.create(name="theirs")
     Delivery.objects.update(state=Delivery.State.FAILED, owner_groups=[theirs.pk])
     delivery = Delivery.objects.get()

@@ -6,9 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.contrib.auth.models import Group
 from django.db import connection
 
 from jobs.alerts import Kind, Subject, flapping, kinds, raise_alert, register, report_good, resolve
+from jobs.alerts.raising import CONTEXT_KEYS
 from jobs.models import Alert, AlertEvent
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -249,3 +251,23 @@ def test_what_cannot_be_stored_is_stored_without_it():
     alert.refresh_from_db()
     assert alert.context == {"text": "a\N{REPLACEMENT CHARACTER}b", "number": None}
     assert len(alert.fingerprint) == 200
+
+
+@pytest.mark.django_db
+def test_reports_with_ever_new_facts_do_not_make_an_alert_grow():
+    declare()
+    for number in range(CONTEXT_KEYS + 5):
+        alert = see_bad(after(minutes=number), context={f"fact {number}": number})
+    alert.refresh_from_db()
+    assert len(alert.context) == CONTEXT_KEYS
+    assert f"fact {CONTEXT_KEYS + 4}" in alert.context
+
+
+@pytest.mark.django_db
+def test_a_report_without_a_group_does_not_show_a_groups_alert_to_everybody():
+    declare()
+    ward = Group.objects.create(name="ward")
+    see_bad(owner_group_id=ward.pk)
+    alert = see_bad(after(minutes=1))
+    alert.refresh_from_db()
+    assert alert.owner_group_id == ward.pk

@@ -1,5 +1,6 @@
 """Polling everything that is due: many hosts at once, each host by itself."""
 
+import logging
 import threading
 import time
 from collections import deque
@@ -8,7 +9,9 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from jobs.context import ActiveRun
@@ -18,6 +21,8 @@ from publishing.polling import pace
 from publishing.polling.poll import Claim, claim, fetch
 from publishing.polling.record import PollResult, postpone, record_failure, record_success
 from publishing.sources import Fetched
+
+logger = logging.getLogger(__name__)
 
 #: A round takes on no more sources after this; the rest stays due for the next one.
 _LONGEST_ROUND_SECONDS = 1200.0
@@ -132,17 +137,27 @@ class _Round:
         pace.leave(taken.host)
         self._result.polled += 1
         try:
-            fetched = future.result()
+            polled = record_success(taken.source_id, taken.request, future.result(), now=timezone.now())
         except SourceError as error:
             record_failure(taken.source_id, taken.request, error, now=timezone.now())
-            self._result.failed += 1
-            unit = f"{taken.name} ({taken.source_id})"
-            self._result.failures[unit] = str(error)
-            self._run.unit_failed(unit, error)
+            self._fail(taken, error)
+        except (OperationalError, InterfaceError, SoftTimeLimitExceeded):
+            raise  # no trouble of this source
+        except (
+            Exception
+        ) as error:  # a source that our code cannot bear must not keep the others from being read
+            logger.exception("%s (%s) broke its poll.", taken.name, taken.source_id)
+            self._fail(taken, error)
         else:
-            self._count(record_success(taken.source_id, taken.request, fetched, now=timezone.now()))
+            self._count(polled)
             self._run.unit_succeeded()
         self._report()
+
+    def _fail(self, taken: Claim, error: Exception) -> None:
+        self._result.failed += 1
+        unit = f"{taken.name} ({taken.source_id})"
+        self._result.failures[unit] = str(error)
+        self._run.unit_failed(unit, error)
 
     def _count(self, polled: PollResult) -> None:
         self._result.changed += polled.outcome == "changed"

@@ -16,7 +16,9 @@ from jobs.errors import RunCancelled
 from publishing import sources, tasks
 from publishing.models import Source
 from publishing.polling import pace
+from publishing.polling import round as polling_round
 from publishing.polling.pace import _lock_key
+from publishing.polling.record import PollResult, record_success
 from publishing.sources import Fetched, FetchRequest, SourceAdapter
 from publishing.tests.factories import allow, entry, make_run, make_source, rss
 
@@ -61,6 +63,23 @@ def test_a_source_that_fails_is_one_failed_unit_among_others(feeds: HTTPServer):
     assert (result.polled, result.failed, result.new_items) == (2, 1, 1)
     assert list(run.failed_units) == [f"Broken ({broken.pk})"] and run.succeeded_units == 1
     assert "status 500" in result.failures[f"Broken ({broken.pk})"]
+
+
+def test_a_source_that_our_code_cannot_bear_is_one_failed_unit_too(feeds: HTTPServer, monkeypatch):
+    fine, odd = (make_source(url=feeds.url_for(f"/{number}")) for number in (1, 2))
+    from_poll = record_success
+
+    def stumble(source_id: int, *given: Any, **named: Any) -> PollResult:
+        if source_id == odd.pk:
+            raise ValueError("year 0 is out of range")
+        return from_poll(source_id, *given, **named)
+
+    monkeypatch.setattr(polling_round, "record_success", stumble)
+    run = make_run()
+    result = tasks.monitor_feeds(run)
+    assert (result.polled, result.failed, result.new_items) == (2, 1, 1)
+    assert list(run.failed_units.values()) == ["year 0 is out of range"]
+    assert fine.items.count() == 1
 
 
 def test_a_host_on_hold_is_postponed_and_not_asked(feeds: HTTPServer):

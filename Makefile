@@ -9,7 +9,7 @@ ARGS ?=
 # Dozens of processes start from these files: let the first keep what it has compiled.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup setup-dev run servers stop test walk bench lint fmt types arch check docs fuzz requirements ci clean
+.PHONY: help setup setup-dev run servers stop test acceptance bench lint fmt types arch check docs fuzz requirements ci clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -27,8 +27,8 @@ stop: $(VENV)/.runtime  ## stop what `run` or `servers` has started
 
 test: $(VENV)/.dev  ## run the tests, in parallel; ARGS="-k feeds" chooses
 	@$(PY) -m pytest -q -n logical --dist worksteal $(ARGS)
-walk: $(VENV)/.dev  ## try every address as somebody who may only look, and as an outsider
-	@$(PY) -m pytest -q -m walk --timeout 900 -n logical --dist worksteal $(ARGS)
+acceptance: $(VENV)/.dev  ## try the whole as its users meet it; takes minutes
+	@$(PY) -m pytest -q -m acceptance --timeout 900 -n logical --dist worksteal $(ARGS)
 bench: $(VENV)/.dev  ## run every benchmark and keep the results
 	@$(PY) -m benchmarks $(ARGS)
 lint: $(VENV)/.dev  ## formatting and lint
@@ -46,8 +46,8 @@ docs: $(VENV)/.dev  ## write the generated pages of docs/
 	@$(PY) -m config.permissions_page
 	@$(PY) manage.py spectacular --fail-on-warn --validate --file docs/openapi.yaml
 fuzz: $(VENV)/.dev  ## hold the API against its document for a few minutes
-	@API_EXAMPLES=150 $(PY) -m pytest -q tests/test_openapi.py --timeout 900 $(ARGS)
-ci: lint types arch check test walk  ## everything that a change must pass
+	@API_EXAMPLES=150 $(PY) -m pytest -q -m acceptance tests/test_openapi.py --timeout 900 $(ARGS)
+ci: lint types arch check test acceptance  ## everything that a change must pass
 
 requirements: $(VENV)/.dev  ## pin the closure of requirements*.in
 	@for name in requirements requirements-otel requirements-dev; do $(PY) -m uv pip compile --quiet --python-version 3.11 --no-header --no-annotate $$name.in -o $$name.txt || exit 1; done

@@ -15,6 +15,7 @@ from tests.jobs_for_tests import tasks
 from tests.workers import worker
 
 pytestmark = [
+    pytest.mark.acceptance,
     pytest.mark.browser,
     pytest.mark.django_db(transaction=True),
     pytest.mark.skipif(not is_installed(), reason=f"there is no Chromium at {CHROMIUM}"),

@@ -111,6 +111,7 @@ def world(transactional_db, monkeypatch) -> Iterator[World]:
     )
 
 
+@pytest.mark.acceptance
 @pytest.mark.parametrize("label", OPERATIONS)
 def test_random_requests_are_answered_as_documented(world, label):
     raw = OPERATIONS[label].definition.raw

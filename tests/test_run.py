@@ -103,6 +103,7 @@ def wait_until(condition: Callable[[], object]) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.acceptance
 def test_everything_comes_up_survives_a_kill_and_ends_without_a_trace(checkout: Path, tmp_path: Path) -> None:
     with running(checkout, tmp_path / "first") as first:
         origin = first.wait_for(r"Admin +(http://127\.0\.0\.1:\d+)/admin/")[1]

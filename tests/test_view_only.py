@@ -16,7 +16,7 @@ from jobs.models import JobRun, Schedule
 from tests.walk import requests, tables, world
 from tests.walk.addresses import addresses
 
-pytestmark = [pytest.mark.walk, pytest.mark.django_db, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.django_db, pytest.mark.timeout(600)]
 
 #: What a superuser's requests must change, or the walk does not reach what it should.
 MUST_CHANGE = {

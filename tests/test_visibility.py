@@ -15,7 +15,7 @@ from jobs.models import JobRun, Schedule
 from tests.walk import requests, tables, world
 from tests.walk.addresses import Rows, addresses
 
-pytestmark = [pytest.mark.walk, pytest.mark.django_db, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.django_db, pytest.mark.timeout(600)]
 
 WORD = "Zanzibar"
 #: Stands in the name, the parameters, the log and the error of what is hidden.

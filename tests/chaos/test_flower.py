@@ -4,7 +4,7 @@ import pytest
 
 from tests.drills.flower import drill
 
-pytestmark = pytest.mark.chaos
+pytestmark = [pytest.mark.acceptance, pytest.mark.chaos]
 
 
 def test_flower_shows_our_runs_and_can_revoke_one(world, tmp_path):

@@ -65,6 +65,7 @@ def test_every_alert_has_a_test_that_fires_it_and_one_that_does_not():
 
 
 @needs_prometheus
+@pytest.mark.acceptance
 @pytest.mark.chaos
 def test_a_real_prometheus_counts_what_the_ledger_counts(world, tmp_path):
     found = drill(world, tmp_path, seconds=8)

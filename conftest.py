@@ -5,6 +5,7 @@ own database number in the broker (`config.settings.test`). Set TEST_DATABASE_UR
 that already run; DATABASE_URL and BROKER_URL are never touched by tests.
 """
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from urllib.parse import quote
@@ -63,6 +64,12 @@ def pytest_xdist_auto_num_workers() -> int:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = spread(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+
+
+def pytest_collection_finish() -> None:
+    """All that is imported stays: do not look through it for garbage again and again."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 @pytest.hookimpl(tryfirst=True)

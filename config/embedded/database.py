@@ -33,12 +33,14 @@ SETTINGS = {
     "log_checkpoints": "off",
     "log_line_prefix": "%m [%p] ",
 }
-#: Nothing survives a crash of the machine, all survives a crash of the server: a commit is still written at once.
+#: Nothing survives a crash of the machine, all survives a crash of the server: a commit is still written at once. Data is
+#: small and lives for minutes: nobody cleans up.
 QUICK_SETTINGS = {
     "fsync": "off",
     "full_page_writes": "off",
     "wal_level": "minimal",
     "max_wal_senders": "0",
+    "autovacuum": "off",
 }
 
 

@@ -60,6 +60,14 @@ def report(worker):
     return eventually(lambda: inspect([worker.name]).reports.get(worker.name), f"{worker.name} answers")
 
 
+def page_with(admin, address, words):
+    """The page, once it has these words: a page does not wait long for a worker that is slow to answer."""
+    return eventually(
+        lambda: page if words in (page := admin.get(address).content.decode()) else None,
+        f"{words} on {address}",
+    )
+
+
 def test_a_worker_tells_what_it_holds_and_the_pages_show_it(world, worker, admin, api):
     run = tasks.count_slowly.enqueue(until=1000, pause=0.05)
     world.until_marked(run)
@@ -72,14 +80,16 @@ def test_a_worker_tells_what_it_holds_and_the_pages_show_it(world, worker, admin
     assert "default" in told.queues
     assert told.tasks["testing.take_too_long"].soft_seconds == 1
     assert told.processed["testing.count_slowly"] >= 1
-    page = admin.get(f"{PAGES}workers/{worker.name}/").content.decode()
-    assert str(run.id) in page
+    page = page_with(admin, f"{PAGES}workers/{worker.name}/", str(run.id))
     assert "Count slowly" in page
-    assert worker.name in admin.get(f"{PAGES}workers/").content.decode()
-    assert str(run.id) in admin.get(f"{PAGES}tasks/").content.decode()
+    page_with(admin, f"{PAGES}workers/", worker.name)
+    page_with(admin, f"{PAGES}tasks/", str(run.id))
     for kind in ("reserved", "scheduled", "revoked", "registered"):
         assert admin.get(f"{PAGES}tasks/?show={kind}").status_code == 200
-    body = api.get(f"/api/v1/workers/{worker.name}/").json()
+    address = f"/api/v1/workers/{worker.name}/"
+    body = eventually(
+        lambda: found if (found := api.get(address).json()).get("active") else None, "it answers"
+    )
     assert body["active"][0]["id"] == str(run.id)
     api.post(f"/api/v1/runs/{run.id}/cancel/", {}, format="json")
     world.settled()

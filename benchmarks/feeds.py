@@ -9,6 +9,7 @@ addresses, which answer 304.
 import html
 import io
 import random
+import statistics
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -28,6 +29,8 @@ from publishing.polling import poll_due
 
 ENTRIES = 40
 HOSTS = 100
+#: The two readers take turns: the machine's own pace changes.
+ROUNDS = 5
 BASE = "https://feeds.example/feed.xml"
 WORDS = [
     "harbour",
@@ -148,8 +151,10 @@ def polls_a_second() -> float:
 def measure(quick: bool) -> list[Row]:
     """Entries read a second of CPU, and sources polled a second."""
     documents = corpus(20 if quick else 100)
-    ours = entries_a_second(read, documents)
-    peer = entries_a_second(read_with_feedparser, documents)
+    rounds = [documents[number::ROUNDS] for number in range(ROUNDS)]
+    pairs = [(entries_a_second(read, part), entries_a_second(read_with_feedparser, part)) for part in rounds]
+    ours, peer = (statistics.median(speeds) for speeds in zip(*pairs, strict=True))
+    ratio = statistics.median(mine / theirs for mine, theirs in pairs)
     polls = polls_a_second()
     size = sum(map(len, documents)) / len(documents) / 1024
     return [
@@ -158,10 +163,10 @@ def measure(quick: bool) -> list[Row]:
             value=round(ours),
             unit="entries/s",
             peer=round(peer),
-            ratio=round(ours / peer, 2),
+            ratio=round(ratio, 2),
             target=">= 1.5 x feedparser",
-            ok=ours >= 1.5 * peer,
-            note=f"{len(documents)} documents of {size:.0f} KiB, one process, CPU time",
+            ok=ratio >= 1.5,
+            note=f"{len(documents)} documents of {size:.0f} KiB, one process, CPU time, {ROUNDS} rounds in turn",
         ),
         Row(
             name="unchanged sources polled",

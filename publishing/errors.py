@@ -11,6 +11,10 @@ class UnknownSourceKind(PublishingError):
     """No installed source has this kind."""
 
 
+class UnknownPublisherKind(PublishingError):
+    """No installed publisher has this kind."""
+
+
 class SourceError(PublishingError):
     """A source could not be polled. `status` is the HTTP status behind it, if there was one."""
 

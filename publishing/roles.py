@@ -1,9 +1,23 @@
 """What each role may do with sources and items, and the scopes of API keys: see `jobs.roles`."""
 
 ROLES = {
-    "viewer": ("view_source", "view_feeditem"),
-    "operator": ("poll_source", "test_source", "enable_source", "replay_feeditem"),
-    "editor": ("add_source", "change_source", "delete_source", "reset_source", "delete_feeditem"),
+    "viewer": ("view_source", "view_feeditem", "view_post", "view_publication", "view_publisher"),
+    "operator": ("poll_source", "test_source", "enable_source", "replay_feeditem", "test_publisher"),
+    "editor": (
+        "add_post",
+        "change_post",
+        "delete_post",
+        "review_post",
+        "publish_post",
+        "add_publisher",
+        "change_publisher",
+        "delete_publisher",
+        "add_source",
+        "change_source",
+        "delete_source",
+        "reset_source",
+        "delete_feeditem",
+    ),
 }
 
 SCOPES = {

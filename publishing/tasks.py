@@ -2,7 +2,7 @@
 
 from jobs.context import ActiveRun
 from jobs.definitions import RetryPolicy, every, job
-from publishing import polling
+from publishing import polling, rounds
 
 
 @job(
@@ -45,3 +45,68 @@ def monitor_feed(run: ActiveRun, *, source_id: int, force: bool = False) -> poll
 def test_source(run: ActiveRun, *, source_id: int) -> polling.Preview:
     """Fetch a source and show what it gives now, without storing anything."""
     return polling.preview(source_id)
+
+
+@job(
+    "publishing.publish_post",
+    title="Publish a post",
+    queue="publishing",
+    retry=RetryPolicy(max_attempts=1),
+    soft_time_limit=540,
+    time_limit=600,
+)
+def publish_post(run: ActiveRun, *, post_id: int) -> rounds.Published:
+    """Send a post to every publisher that it is due at. What must be tried later is tried by itself."""
+    return rounds.publish(run, post_id)
+
+
+@job(
+    "publishing.publish_scheduled_posts",
+    title="Publish the posts whose time has come",
+    queue="publishing",
+    schedule=every(minutes=1),
+    soft_time_limit=50,
+    time_limit=60,
+)
+def publish_scheduled_posts(run: ActiveRun) -> int:
+    """Queue a run for each scheduled post that is due; gives how many."""
+    return rounds.begin_due(run)
+
+
+@job(
+    "publishing.retry_failed_publications",
+    title="Send again what could not be sent yet",
+    queue="publishing",
+    schedule=every(minutes=1),
+    soft_time_limit=540,
+    time_limit=600,
+)
+def retry_failed_publications(run: ActiveRun) -> rounds.Published:
+    """Send what a publisher asked to send later, and miss what is too late. What was refused for good stays so."""
+    return rounds.retry(run)
+
+
+@job(
+    "publishing.reconcile_publications",
+    title="Find out what became of unconfirmed posts",
+    queue="publishing",
+    schedule=every(minutes=1),
+    soft_time_limit=540,
+    time_limit=600,
+)
+def reconcile_publications(run: ActiveRun) -> rounds.Published:
+    """Look at the publishers for posts that may be there. Sends nothing."""
+    return rounds.reconcile(run)
+
+
+@job(
+    "publishing.test_publisher",
+    title="Test a publisher",
+    queue="publishing",
+    retry=RetryPolicy(max_attempts=1),
+    soft_time_limit=100,
+    time_limit=120,
+)
+def test_publisher(run: ActiveRun, *, publisher_id: int) -> str:
+    """Try address and credentials without publishing anything; gives what was found."""
+    return rounds.test(publisher_id)

@@ -293,3 +293,5 @@ if SAMPLE_WORLD_URL:
 
 # publishing: how many hosts one round of polling asks at the same time.
 PUBLISHING_POLL_THREADS = env.integer("PUBLISHING_POLL_THREADS", 8)
+# Where the publisher of files may write; empty: nowhere.
+PUBLISHED_FILES_DIR = env.text("PUBLISHED_FILES_DIR")

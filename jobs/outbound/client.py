@@ -11,7 +11,7 @@ from django.conf import settings
 
 from jobs.outbound.addresses import AddressGuard
 from jobs.outbound.decoding import ACCEPTED, read_body
-from jobs.outbound.errors import OutboundRejected, OutboundUnavailable
+from jobs.outbound.errors import OutboundError, OutboundRejected, OutboundUnavailable
 from jobs.outbound.headers import parse_retry_after, redact
 from jobs.outbound.transport import Deadline, GuardedTransport
 
@@ -20,6 +20,14 @@ USER_AGENT = "Almanac/0.1 (scheduled agents; feed reader)"
 _REDIRECTS = {301, 302, 303, 307, 308}
 _PERMANENT = {301, 308}
 _LATER = {408, 425, 429}
+#: The connection was never made.
+_NOT_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.UnsupportedProtocol,
+    httpx.LocalProtocolError,
+)
 _NOT_FOR_STRANGERS = {"authorization", "cookie", "proxy-authorization"}
 
 
@@ -140,8 +148,10 @@ def _exchange(
 ) -> tuple[_Answer, str | None]:
     """One request and its answer, and where it redirects to. A redirect's body is not read."""
     name = redact(str(url))
+    is_sent = False
     try:
         with client.stream(method, url, headers=dict(headers), content=content) as response:
+            is_sent = True
             found = {key.lower(): value for key, value in response.headers.items()}
             location = found.get("location") if response.status_code in _REDIRECTS else None
             if location is not None and method in {"GET", "HEAD"}:
@@ -152,12 +162,21 @@ def _exchange(
                 max_bytes=max_bytes,
             )
             return _Answer(response.status_code, found, body), None
-    except httpx.TimeoutException as error:
-        raise OutboundUnavailable(f"{name} did not answer in time.") from error
-    except (httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
-        raise OutboundRejected(f"{name} cannot be asked for: {error}.") from error
+    except OutboundError as error:
+        error.may_have_arrived = is_sent
+        raise
     except httpx.TransportError as error:
-        raise OutboundUnavailable(f"{name} could not be read: {_reason(error)}.") from error
+        told = _error_of(error, name)
+        told.may_have_arrived = not isinstance(error, _NOT_SENT)
+        raise told from error
+
+
+def _error_of(error: httpx.TransportError, name: str) -> OutboundError:
+    if isinstance(error, httpx.TimeoutException):
+        return OutboundUnavailable(f"{name} did not answer in time.")
+    if isinstance(error, (httpx.UnsupportedProtocol, httpx.LocalProtocolError)):
+        return OutboundRejected(f"{name} cannot be asked for: {error}.")
+    return OutboundUnavailable(f"{name} could not be read: {_reason(error)}.")
 
 
 def _reason(error: httpx.TransportError) -> str:

@@ -7,6 +7,8 @@ class OutboundError(Exception):
     """The address could not be read. `status` is the answer's HTTP status; None when there was no answer."""
 
     status: int | None = None
+    #: Whether the server may have got the request, and done what it asks for.
+    may_have_arrived = False
 
 
 class OutboundUnavailable(OutboundError, TransientError):

@@ -2,6 +2,18 @@
 
 from publishing.models.host import HostPace
 from publishing.models.item import FeedItem
+from publishing.models.post import Post, PostTransition
+from publishing.models.publication import Publication, PublicationAttempt
+from publishing.models.publisher import Publisher
 from publishing.models.source import Source
 
-__all__ = ["FeedItem", "HostPace", "Source"]
+__all__ = [
+    "FeedItem",
+    "HostPace",
+    "Post",
+    "PostTransition",
+    "Publication",
+    "PublicationAttempt",
+    "Publisher",
+    "Source",
+]

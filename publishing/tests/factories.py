@@ -4,10 +4,12 @@ from itertools import count
 from typing import Any
 from uuid import uuid4
 
+from django.utils import timezone
 from pytest_httpserver import HTTPServer
 
 from jobs.context import ActiveRun
-from publishing.models import FeedItem, Source
+from jobs.secrets import Sealed
+from publishing.models import FeedItem, Post, Publication, Publisher, Source
 
 _numbers = count(1)
 
@@ -30,6 +32,34 @@ def make_item(source: Source, **fields: Any) -> FeedItem:
             "url": f"http://feeds.example/items/{number}",
             **fields,
         }
+    )
+
+
+def make_post(**fields: Any) -> Post:
+    number = next(_numbers)
+    return Post.objects.create(
+        **{
+            "title": f"Post {number}",
+            "slug": f"post-{number}",
+            "body_html": f"<p>Text {number}</p>",
+            **fields,
+        }
+    )
+
+
+def make_publisher(kind: str = "webhook", secrets: dict[str, str] | None = None, **fields: Any) -> Publisher:
+    number = next(_numbers)
+    return Publisher.objects.create(
+        **{"name": f"Publisher {number}", "kind": kind, "secrets": Sealed.of(secrets or {}), **fields}
+    )
+
+
+def make_publication(publisher: Publisher, **fields: Any) -> Publication:
+    """One that is due now, of a post that is being published."""
+    now = timezone.now()
+    post = make_post(status=Post.Status.PUBLISHING, scheduled_at=now)
+    return Publication.objects.create(
+        **{"post": post, "publisher": publisher, "due_at": now, "next_attempt_at": now, **fields}
     )
 
 

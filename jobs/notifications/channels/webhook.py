@@ -62,12 +62,12 @@ def signed_headers(key: str, message_id: str, body: bytes) -> dict[str, str]:
     }
 
 
-def _checked_key(key: SecretStr) -> SecretStr:
+def checked_key(key: SecretStr) -> SecretStr:
     key_bytes(key.get_secret_value())
     return key
 
 
-def _header_value(value: SecretStr) -> SecretStr:
+def header_value(value: SecretStr) -> SecretStr:
     text = value.get_secret_value()
     if not text.isascii() or not (text.isprintable() or not text):
         raise ValueError("Use printable ASCII characters only.")
@@ -83,12 +83,12 @@ class WebhookSettings(Settings):
         description="Messages are posted there as JSON.",
         json_schema_extra={"format": "uri"},
     )
-    key: Annotated[SecretStr, AfterValidator(_checked_key)] = Field(
+    key: Annotated[SecretStr, AfterValidator(checked_key)] = Field(
         title="Signing key",
         max_length=500,
         description="At least 24 random characters, or whsec_ and base64. The receiver needs the same.",
     )
-    authorization: Annotated[SecretStr, AfterValidator(_header_value)] = Field(
+    authorization: Annotated[SecretStr, AfterValidator(header_value)] = Field(
         default=SecretStr(""),
         max_length=2000,
         title="Authorization header",

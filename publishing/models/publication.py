@@ -1,0 +1,132 @@
+"""Publications: one post at one publisher, and every attempt to get it there."""
+
+import uuid
+from datetime import datetime
+from typing import Self
+
+from django.db import models
+from django.db.models import Q
+
+from publishing.models.post import Post
+from publishing.models.publisher import Publisher
+
+
+class PublicationQuerySet(models.QuerySet["Publication"]):
+    """Questions about many publications."""
+
+    def open(self) -> Self:
+        """Those that something is still to become of by itself."""
+        return self.filter(state__in=Publication.State.undecided())
+
+    def due(self, at: datetime) -> Self:
+        """Those that a worker has something to do for, the most overdue first; nobody is at work on them."""
+        return (
+            self.open()
+            .filter(
+                Q(leased_until=None) | Q(leased_until__lte=at),
+                next_attempt_at__lte=at,
+                publisher__is_enabled=True,
+            )
+            .exclude(post__status__in=Post.Status.undecided())
+            .order_by("next_attempt_at", "pk")
+        )
+
+
+class Publication(models.Model):
+    """One post at one publisher.
+
+    States::
+
+        waiting -> sending                          a worker has it; the attempt's row was committed before the call
+        sending -> published                        the publisher said so
+        sending -> waiting                          it was not sent, or the publisher asked for later
+        sending -> failed                           the publisher refused it for good
+        sending -> unconfirmed                      it may be there: no answer, half an answer, a killed worker
+        unconfirmed -> published | waiting          found there; known not to be there. Only reading tells
+        waiting -> missed                           later than the publisher's patience
+        failed | missed | unconfirmed -> waiting    a person sends it again
+
+    `marker` goes out with the post, wherever the other side keeps such a thing: it finds the post again.
+    """
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "Waiting"
+        SENDING = "sending", "Sending"
+        UNCONFIRMED = "unconfirmed", "Unconfirmed"
+        PUBLISHED = "published", "Published"
+        FAILED = "failed", "Failed"
+        MISSED = "missed", "Missed"
+
+        @classmethod
+        def undecided(cls) -> list["Publication.State"]:
+            return [cls.WAITING, cls.SENDING, cls.UNCONFIRMED]
+
+    post = models.ForeignKey(Post, on_delete=models.CASCADE, related_name="publications")
+    publisher = models.ForeignKey(Publisher, on_delete=models.PROTECT, related_name="publications")
+    marker = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    state = models.CharField(max_length=12, choices=State, default=State.WAITING)
+    reason = models.CharField(max_length=500, blank=True, help_text="Why it is in this state.")
+    due_at = models.DateTimeField(help_text="When it was to go out.")
+    next_attempt_at = models.DateTimeField(null=True, help_text="Empty: nothing more is done by itself.")
+    attempts_made = models.PositiveIntegerField(default=0, help_text="How often it was sent.")
+    looks_made = models.PositiveIntegerField(default=0, help_text="How often we looked whether it is there.")
+    lease = models.UUIDField(null=True, editable=False)
+    leased_until = models.DateTimeField(null=True, editable=False)
+    remote_id = models.CharField(max_length=300, blank=True)
+    remote_url = models.CharField("address there", max_length=2000, blank=True)
+    published_at = models.DateTimeField(null=True, blank=True)
+
+    objects = PublicationQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-due_at", "-pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["post", "publisher"], name="publishing_publication_once"),
+            models.CheckConstraint(
+                condition=~Q(state="sending") | Q(lease__isnull=False), name="publishing_publication_leased"
+            ),
+        ]
+        indexes = [
+            # PublicationQuerySet.due
+            models.Index(
+                fields=["next_attempt_at", "id"],
+                name="publishing_publication_due",
+                condition=Q(state__in=["waiting", "sending", "unconfirmed"]),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.post} at {self.publisher}"
+
+
+class PublicationAttempt(models.Model):
+    """One attempt: sending, or looking whether it is there. Its row is committed before the request goes out."""
+
+    class What(models.TextChoices):
+        SENT = "sent", "Sent"
+        LOOKED = "looked", "Looked for it"
+
+    class Outcome(models.TextChoices):
+        PUBLISHED = "published", "Published"
+        LATER = "later", "Not now"
+        REFUSED = "refused", "Refused"
+        UNKNOWN = "unknown", "Not known"
+        FOUND = "found", "Found"
+        ABSENT = "absent", "Not there"
+
+    publication = models.ForeignKey(Publication, on_delete=models.CASCADE, related_name="attempts")
+    what = models.CharField(max_length=6, choices=What)
+    began_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    outcome = models.CharField(
+        max_length=9, choices=Outcome, blank=True, help_text="Empty: under way, or its worker died."
+    )
+    status = models.PositiveSmallIntegerField(null=True, help_text="The HTTP status of the answer.")
+    message = models.CharField(max_length=500, blank=True)
+    run_id = models.UUIDField(null=True)
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.get_what_display()}: {self.get_outcome_display() or 'under way'}"

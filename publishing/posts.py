@@ -1,0 +1,142 @@
+"""What people do with posts: write, review, schedule, publish. Admin, API and jobs call these."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
+from django.utils import timezone
+
+from jobs import audit
+from jobs.definitions import enqueue, get_job
+from jobs.errors import IllegalState, InvalidInput
+from jobs.models import JobRun
+from publishing.models import Post, PostTransition, Publication, Publisher
+
+Status = Post.Status
+
+#: Which states people may bring a post to, and from which.
+_DECISIONS = {
+    Status.IN_REVIEW: {Status.DRAFT},
+    Status.APPROVED: {Status.DRAFT, Status.IN_REVIEW},
+    Status.DRAFT: {Status.IN_REVIEW, Status.APPROVED, Status.SCHEDULED},
+}
+_PUBLISHABLE = {Status.DRAFT, Status.APPROVED, Status.SCHEDULED}
+
+
+class InvalidPost(InvalidInput):
+    """The post cannot be like that."""
+
+
+def decide(post: Post, status: Post.Status, *, by: AbstractBaseUser | None, note: str = "") -> Post:
+    """Bring a post to review, approve it, or send it back to draft. Raises IllegalState."""
+    with transaction.atomic():
+        post = _locked(post)
+        if post.status not in _DECISIONS.get(status, set()):
+            raise IllegalState(f"A post that is {_words(post.status)} cannot become {_words(status)}.")
+        if status == Status.DRAFT:
+            post.scheduled_at = None
+            post.publications.all().delete()
+        move(post, status, by=by, note=note)
+        audit.record(by, post, f"{Status(status).label}. {note}".strip())
+    return post
+
+
+def schedule(
+    post: Post, at: datetime, publishers: Sequence[Publisher], *, by: AbstractBaseUser | None
+) -> Post:
+    """Let the post go out at a moment to come, to these publishers; one that is scheduled is moved.
+
+    Raises InvalidPost, and IllegalState for one that went out.
+    """
+    if at <= timezone.now():
+        raise InvalidPost({"scheduled_at": ["This moment has passed."]})
+    with transaction.atomic():
+        post = _locked(post)
+        _require(post, _PUBLISHABLE, "scheduled")
+        _choose(post, publishers, due_at=at)
+        post.scheduled_at = at
+        move(post, Status.SCHEDULED, by=by)
+        audit.record(by, post, f"Scheduled for {at:%Y-%m-%d %H:%M} UTC.")
+    return post
+
+
+def publish_now(
+    post: Post, publishers: Sequence[Publisher], *, by: AbstractBaseUser | None, trigger: JobRun.Trigger
+) -> JobRun:
+    """Let the post go out now; gives the run that does it. Raises InvalidPost, IllegalState."""
+    with transaction.atomic():
+        post = _locked(post)
+        _require(post, _PUBLISHABLE, "published")
+        _choose(post, publishers, due_at=timezone.now())
+        audit.record(by, post, "Asked to publish it now.")
+        return begin(post, by=by, trigger=trigger)
+
+
+def begin(post: Post, *, by: AbstractBaseUser | None, trigger: JobRun.Trigger) -> JobRun:
+    """Queue the run that publishes a post which is locked by this transaction."""
+    move(post, Status.PUBLISHING, by=by)
+    return enqueue(get_job("publishing.publish_post"), {"post_id": post.pk}, trigger=trigger, requested_by=by)
+
+
+def move(post: Post, status: str, *, by: AbstractBaseUser | None = None, note: str = "") -> None:
+    """Write a step of the post's way. The caller has locked it and knows that the step is allowed."""
+    before, post.status = post.status, status
+    if status == Status.PUBLISHED and post.published_at is None:
+        post.published_at = timezone.now()
+    post.save(update_fields=["status", "scheduled_at", "published_at", "updated_at"])
+    PostTransition.objects.create(
+        post=post,
+        before=before,
+        after=status,
+        at=timezone.now(),
+        by_id=by.pk if by else None,
+        note=note[:500],
+    )
+
+
+def follow_publications(post_id: int) -> None:
+    """Bring the post to the state that follows from its publications. Locks it."""
+    post = Post.objects.select_for_update().get(pk=post_id)
+    status = _following(set(post.publications.values_list("state", flat=True)))
+    if post.status != status and post.status not in Status.undecided():
+        move(post, status)
+
+
+def _following(states: set[str]) -> str:
+    State = Publication.State
+    if states & {State.WAITING, State.SENDING}:
+        return Status.PUBLISHING
+    for state, status in (
+        (State.UNCONFIRMED, Status.UNCONFIRMED),
+        (State.FAILED, Status.FAILED),
+        (State.MISSED, Status.MISSED),
+    ):
+        if state in states:
+            return status
+    return Status.PUBLISHED
+
+
+def _choose(post: Post, publishers: Sequence[Publisher], *, due_at: datetime) -> None:
+    if not publishers:
+        raise InvalidPost({"publishers": ["Choose at least one publisher."]})
+    if disabled := [str(publisher) for publisher in publishers if not publisher.is_enabled]:
+        raise InvalidPost({"publishers": [f"{', '.join(disabled)} is disabled."]})
+    post.publications.exclude(publisher__in=publishers).delete()
+    for publisher in publishers:
+        Publication.objects.update_or_create(
+            post=post, publisher=publisher, defaults={"due_at": due_at, "next_attempt_at": due_at}
+        )
+
+
+def _locked(post: Post) -> Post:
+    return Post.objects.select_for_update().get(pk=post.pk)
+
+
+def _require(post: Post, allowed: set[Post.Status], what: str) -> None:
+    if post.status not in allowed:
+        raise IllegalState(f"A post that is {_words(post.status)} cannot be {what}.")
+
+
+def _words(status: str) -> str:
+    return str(Status(status).label).lower()

@@ -1,0 +1,87 @@
+"""One HTTP request of a publisher, and what its answer means for a post that must go out exactly once."""
+
+import json
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from jobs.outbound import Limits, OutboundError, OutboundRejected, OutboundResponse, fetch, redact
+from jobs.storable import clean_text
+from publishing.publishers.base import PublishLater, PublishRefused, PublishUnknown
+
+LIMITS = Limits(connect_seconds=10, read_seconds=30, total_seconds=45, max_bytes=2 * 1024 * 1024)
+#: The server says that it has not even begun.
+_NOT_BEGUN = {408, 425, 429, 503}
+#: Characters of an answer that are told.
+_TOLD = 200
+
+
+def change(
+    method: str, url: str, body: bytes, headers: Mapping[str, str], *, hidden: Collection[str] = ()
+) -> OutboundResponse:
+    """Send the one request that changes something; the answer is a 2xx.
+
+    Raises PublishLater when nothing can have been changed and later may work, PublishRefused when the server said no,
+    and PublishUnknown for everything that leaves it open: no answer, half an answer, a server's own error.
+    `hidden` are texts that must not come back in messages.
+    """
+    try:
+        response = fetch(url, method=method, headers=headers, content=body, limits=LIMITS)
+    except OutboundError as error:
+        message = _scrubbed(str(error), hidden)
+        if error.may_have_arrived:
+            raise PublishUnknown(message) from error
+        if isinstance(error, OutboundRejected):
+            raise PublishRefused(message) from error
+        raise PublishLater(message) from error
+    if 200 <= response.status < 300:
+        return response
+    message = _told(response, hidden)
+    if response.status in _NOT_BEGUN:
+        raise PublishLater(message, status=response.status, retry_after=response.retry_after)
+    if response.status < 500:
+        raise PublishRefused(message, status=response.status)
+    raise PublishUnknown(message, status=response.status)
+
+
+def look(url: str, headers: Mapping[str, str], *, hidden: Collection[str] = ()) -> OutboundResponse:
+    """Read; the answer is a 2xx or 404. Raises PublishLater, PublishRefused."""
+    try:
+        response = fetch(url, headers=headers, limits=LIMITS)
+    except OutboundError as error:
+        message = _scrubbed(str(error), hidden)
+        if isinstance(error, OutboundRejected):
+            raise PublishRefused(message) from error
+        raise PublishLater(message) from error
+    if 200 <= response.status < 300 or response.status == 404:
+        return response
+    message = _told(response, hidden)
+    if response.status in _NOT_BEGUN or response.status >= 500:
+        raise PublishLater(message, status=response.status, retry_after=response.retry_after)
+    raise PublishRefused(message, status=response.status)
+
+
+def object_of(response: OutboundResponse) -> dict[str, Any] | None:
+    """The JSON object of an answer; None when it is none."""
+    try:
+        found = json.loads(response.body)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def encode(body: Mapping[str, Any]) -> bytes:
+    """JSON as it is signed and sent: the same bytes for the same content."""
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
+
+
+def _told(response: OutboundResponse, hidden: Collection[str]) -> str:
+    said = " ".join(response.body.decode(errors="replace").split())[:_TOLD]
+    told = f"{redact(response.url)} answered with status {response.status}{f': {said}' if said else ''}"
+    return _scrubbed(told, hidden)
+
+
+def _scrubbed(text: str, hidden: Collection[str]) -> str:
+    for secret in hidden:
+        if secret:
+            text = text.replace(secret, "[hidden]")
+    return clean_text(text)[:500]

@@ -77,7 +77,7 @@ def publish_scheduled_posts(run: ActiveRun) -> int:
     "publishing.retry_failed_publications",
     title="Send again what could not be sent yet",
     queue="publishing",
-    schedule=every(minutes=1),
+    schedule=every(minutes=5),
     soft_time_limit=540,
     time_limit=600,
 )
@@ -90,7 +90,7 @@ def retry_failed_publications(run: ActiveRun) -> rounds.Published:
     "publishing.reconcile_publications",
     title="Find out what became of unconfirmed posts",
     queue="publishing",
-    schedule=every(minutes=1),
+    schedule=every(minutes=5),
     soft_time_limit=540,
     time_limit=600,
 )

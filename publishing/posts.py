@@ -1,16 +1,21 @@
 """What people do with posts: write, review, schedule, publish. Admin, API and jobs call these."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import count
+from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
+from django.utils.text import slugify
 
 from jobs import audit
 from jobs.definitions import enqueue, get_job
 from jobs.errors import IllegalState, InvalidInput
 from jobs.models import JobRun
+from publishing.feeds.sanitise import clean_html
 from publishing.models import Post, PostTransition, Publication, Publisher
 
 Status = Post.Status
@@ -26,6 +31,53 @@ _PUBLISHABLE = {Status.DRAFT, Status.APPROVED, Status.SCHEDULED}
 
 class InvalidPost(InvalidInput):
     """The post cannot be like that."""
+
+
+@transaction.atomic
+def write(post: Post, changes: Mapping[str, Any], *, by: AbstractBaseUser | None) -> Post:
+    """Make a post, or change one that has not gone out; its HTML is made harmless, its slug its own.
+
+    Raises InvalidPost, IllegalState.
+    """
+    is_new = post.pk is None
+    if not is_new:
+        post = _locked(post)
+        _require(post, set(Status.undecided()), "changed")
+    for name, value in changes.items():
+        setattr(post, name, value)
+    post.body_html = clean_html(post.body_html)
+    post.slug = _free_slug(post) if is_new or not post.slug else post.slug
+    try:
+        post.full_clean()
+    except ValidationError as error:
+        raise InvalidPost(error.message_dict) from error
+    post.save()
+    if is_new:
+        PostTransition.objects.create(
+            post=post, after=post.status, at=timezone.now(), by_id=by.pk if by else None
+        )
+    audit.record(
+        by, post, "Written." if is_new else "Changed.", action=audit.ADDITION if is_new else audit.CHANGE
+    )
+    return post
+
+
+@transaction.atomic
+def delete(post: Post, *, by: AbstractBaseUser | None) -> None:
+    """Delete a post that has not gone out. Raises IllegalState."""
+    post = _locked(post)
+    _require(post, set(Status.undecided()), "deleted")
+    audit.record(by, post, "Deleted.", action=audit.DELETION)
+    post.delete()
+
+
+def _free_slug(post: Post) -> str:
+    """The slug that was wished for, or one made of the title; with a number when another post has it."""
+    longest = 90
+    wished = slugify(post.slug or post.title)[:longest].strip("-") or "post"
+    taken = set(Post.objects.filter(slug__startswith=wished).values_list("slug", flat=True))
+    numbered = (f"{wished}-{number}" for number in count(2))
+    return wished if wished not in taken else next(slug for slug in numbered if slug not in taken)
 
 
 def decide(post: Post, status: Post.Status, *, by: AbstractBaseUser | None, note: str = "") -> Post:

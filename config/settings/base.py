@@ -247,6 +247,9 @@ SPECTACULAR_SETTINGS = {
         "AlertEventWhat": "jobs.models.AlertEvent.What",
         "ItemState": "publishing.models.FeedItem.State",
         "SourceState": "publishing.models.Source.State",
+        "PostStatus": "publishing.models.Post.Status",
+        "PublicationState": "publishing.models.Publication.State",
+        "PublicationOutcome": "publishing.models.PublicationAttempt.Outcome",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

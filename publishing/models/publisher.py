@@ -26,7 +26,10 @@ class Publisher(models.Model):
 
     class Meta:
         ordering = ["name"]
-        permissions = [("test_publisher", "Can test a publisher")]
+        permissions = [
+            ("test_publisher", "Can test a publisher"),
+            ("enable_publisher", "Can enable and disable a publisher"),
+        ]
 
     def __str__(self) -> str:
         return self.name

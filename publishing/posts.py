@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.text import slugify
 
@@ -51,7 +51,11 @@ def write(post: Post, changes: Mapping[str, Any], *, by: AbstractBaseUser | None
         post.full_clean()
     except ValidationError as error:
         raise InvalidPost(error.message_dict) from error
-    post.save()
+    try:
+        with transaction.atomic():
+            post.save()
+    except IntegrityError as error:  # two people at the same time
+        raise InvalidPost({"slug": ["Another post has this address."]}) from error
     if is_new:
         PostTransition.objects.create(
             post=post, after=post.status, at=timezone.now(), by_id=by.pk if by else None

@@ -5,6 +5,7 @@ from typing import Self
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
+from django.core.validators import URLValidator
 from django.db import models
 from django.db.models import Q
 
@@ -54,7 +55,12 @@ class Post(models.Model):
             return [cls.DRAFT, cls.IN_REVIEW, cls.APPROVED, cls.SCHEDULED]
 
     title = models.CharField(max_length=300)
-    slug = models.SlugField(max_length=100, unique=True, help_text="The last part of its address.")
+    slug = models.SlugField(
+        max_length=100,
+        unique=True,
+        blank=True,
+        help_text="The last part of its address; made of the title if empty.",
+    )
     body_html = models.TextField("text", help_text="HTML; what is not harmless is taken out.")
     excerpt = models.TextField(blank=True, help_text="A sentence or two for lists and feeds.")
     language = models.CharField(max_length=35, default="en", help_text="Such as en or de-AT.")
@@ -62,7 +68,9 @@ class Post(models.Model):
     keywords = ArrayField(models.CharField(max_length=100), default=list, blank=True)
     meta_title = models.CharField(max_length=70, blank=True)
     meta_description = models.CharField(max_length=160, blank=True)
-    canonical_url = models.URLField("canonical address", max_length=2000, blank=True)
+    canonical_url = models.CharField(
+        "canonical address", max_length=2000, blank=True, validators=[URLValidator(["http", "https"])]
+    )
 
     status = models.CharField(max_length=12, choices=Status, default=Status.DRAFT, editable=False)
     scheduled_at = models.DateTimeField(null=True, blank=True, editable=False)

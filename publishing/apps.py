@@ -1,6 +1,6 @@
 from django.apps import AppConfig
 
-from publishing import sources
+from publishing import sources, writers
 
 
 class PublishingConfig(AppConfig):
@@ -9,3 +9,4 @@ class PublishingConfig(AppConfig):
 
     def ready(self) -> None:
         sources.load()
+        writers.load()

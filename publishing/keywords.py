@@ -12,10 +12,12 @@ from publishing.languages import Language, language_of
 from publishing.words import terms, without_article, words
 
 MAX_KEYWORD_CHARS = 80
-_LONGEST_PHRASE = 3
+_MOST_WORDS = 3
 #: Two words tell more than one, three are seldom one idea.
 _WORTH_BY_LENGTH = {1: 1.0, 2: 1.25, 3: 1.1}
-_NAME_BONUS = 1.3
+_NAME_BONUS = 1.2
+#: Long words tell a little more than short ones.
+_CHARS_WORTH_DOUBLE = 200
 #: What parts phrases beside words: punctuation, but no apostrophes, hyphens or dots within words.
 _PARTING = re.compile(r"[,;:!?()\[\]{}«»„“”\"|/–—…]|\.(?=\s|$)|\s-\s|\s['‘’]|['‘’](?=\s|$)")
 
@@ -47,46 +49,63 @@ def keyword(title: str, others: Sequence[str] = (), *, language: str) -> str:
     return keywords([Document(title), *(Document(other) for other in others)], language)[0]
 
 
+@dataclass(frozen=True)
+class _Phrase:
+    """A part of a title that may be its keyword."""
+
+    #: As it is written there.
+    text: str
+    #: Its words without those that join them.
+    words: tuple[str, ...]
+    #: How many words of the title stand before it.
+    place: int
+
+
 def _best_phrase(
     document: Document, bag: Counter[str], frequencies: Counter[str], total: int, language: Language
 ) -> str:
-    has_names = _tells_names_by_case(document.title)
+    are_capitals_telling = _are_capitals_telling(document.title)
     best, best_score = "", 0.0
-    for place, phrase in _phrases(document.title, language):
+    for phrase in _phrases(document.title, language):
+        if are_capitals_telling and language.has_capital_nouns and not phrase.words[-1][0].isupper():
+            continue
         weights = []
-        for word in phrase:
-            stems = terms(word, language)
-            stem = stems[0] if stems else word.casefold()
+        for word in phrase.words:
+            stem = next(iter(terms(word, language)), word.casefold())
             rarity = math.log(1 + (1 + total) / (1 + frequencies[stem]))
             weights.append(rarity * (1 + math.log(max(bag[stem], 1))))
-        score = _WORTH_BY_LENGTH[len(phrase)] * sum(weights) / len(weights)
-        if has_names and place > 0 and any(word[0].isupper() for word in phrase):
+        score = _WORTH_BY_LENGTH[len(phrase.words)] * sum(weights) / len(weights)
+        score *= 1 + len(phrase.text) / _CHARS_WORTH_DOUBLE
+        if are_capitals_telling and phrase.place > 0 and any(word[0].isupper() for word in phrase.words):
             score *= _NAME_BONUS
         if score > best_score + 1e-9:
-            best, best_score = " ".join(_in_lower_case(phrase, place, document)), score
-    return best[:MAX_KEYWORD_CHARS]
+            best, best_score = _in_lower_case(phrase, document), score
+    return best if len(best) <= MAX_KEYWORD_CHARS else ""
 
 
-def _phrases(title: str, language: Language) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """Every run of up to three words without a stop word, verb of headlines or punctuation, with its place."""
+def _phrases(title: str, language: Language) -> Iterator[_Phrase]:
+    """Every run of up to three words without a stop word, verb of headlines or punctuation."""
     place = 0
     for part in _PARTING.split(title):
-        run: list[str] = []
-        for written in words(part):
-            word = without_article(written, language)
-            if _may_be_in_phrase(word, language):
-                run.append(word)
-            else:
-                yield from _within(run, place - len(run))
-                run = []
-            place += 1
-        yield from _within(run, place - len(run))
+        written = words(part)
+        for start in range(len(written)):
+            yield from _from(written[start:], place + start, language)
+        place += len(written)
 
 
-def _within(run: Sequence[str], place: int) -> Iterator[tuple[int, tuple[str, ...]]]:
-    for start in range(len(run)):
-        for end in range(start + 1, min(start + _LONGEST_PHRASE, len(run)) + 1):
-            yield place + start, tuple(run[start:end])
+def _from(written: Sequence[str], place: int, language: Language) -> Iterator[_Phrase]:
+    """The phrases that begin with the first of these words."""
+    found: list[str] = []
+    for number, word in enumerate(written):
+        bare = without_article(word, language)
+        if _may_be_in_phrase(bare, language):
+            found.append(bare)
+            text = " ".join([without_article(written[0], language), *written[1 : number + 1]])
+            yield _Phrase(text, tuple(found), place)
+        elif not found or word.casefold() not in language.joining_words:
+            return
+        if len(found) == _MOST_WORDS:
+            return
 
 
 def _may_be_in_phrase(word: str, language: Language) -> bool:
@@ -98,16 +117,14 @@ def _may_be_in_phrase(word: str, language: Language) -> bool:
     )
 
 
-def _tells_names_by_case(title: str) -> bool:
-    """Whether capitals mean anything: not in Headlines Like This One."""
+def _are_capitals_telling(title: str) -> bool:
+    """Whether capitals mark names or nouns: not in Headlines Like This One."""
     later = [word for word in words(title)[1:] if word[0].isalpha()]
-    return sum(word[0].isupper() for word in later) * 2 <= len(later)
+    return any(word[0].islower() for word in later)
 
 
-def _in_lower_case(phrase: tuple[str, ...], place: int, document: Document) -> tuple[str, ...]:
-    """The first word of a title without the capital that it has only for its place."""
-    if place > 0 or not phrase[0][:1].isupper():
-        return phrase
-    lower = phrase[0][0].lower() + phrase[0][1:]
+def _in_lower_case(phrase: _Phrase, document: Document) -> str:
+    """The phrase without the capital that it has only for being the first of its title."""
+    lower = phrase.words[0][0].lower() + phrase.words[0][1:]
     is_written_lower = lower in words(document.title) or lower in words(document.text)
-    return (lower, *phrase[1:]) if is_written_lower else phrase
+    return lower + phrase.text[len(lower) :] if phrase.place == 0 and is_written_lower else phrase.text

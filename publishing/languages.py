@@ -12,6 +12,10 @@ class Language:
     stop_words: frozenset[str] = frozenset()
     #: Verbs and adverbs of headlines, and adjectives such as "new": no part of a noun phrase worth naming.
     headline_words: frozenset[str] = frozenset()
+    #: Words that join two nouns to one idea, as in "Bank of England".
+    joining_words: frozenset[str] = frozenset()
+    #: Whether every noun has a capital.
+    has_capital_nouns: bool = False
     #: Written with a full stop that ends no sentence; without that stop.
     abbreviations: frozenset[str] = frozenset()
     #: Words at the beginning of a sentence that lean on the sentence before.
@@ -46,7 +50,7 @@ _ENGLISH = Language(
         yesterday yet you you're your yours yourself s t d ll re ve m"""
     ),
     headline_words=_set(
-        """adds aims announced announces appears asks backs becomes begins best better big bigger biggest bring brings
+        """change changes reasons adds aims announced announces appears asks backs becomes begins best better big bigger biggest bring brings
         build builds buys calls comes cuts delays drops ends expands explained explains faces falls fails finally
         find finds first fix fixes gives goes good grow grows guide help helps hits holds important introduces
         introducing joins keep keeps know last latest launched launches launching leads learn leaves little long
@@ -55,6 +59,7 @@ _ENGLISH = Language(
         sets shows signs small start starts stops take takes tells three tips turns update updated updates use uses
         using wants warns ways week win wins work works year"""
     ),
+    joining_words=_set("of"),
     abbreviations=_set(
         """mr mrs ms dr prof st jr sr gen col lt sgt capt rev hon vs etc e.g i.e eg ie cf al inc ltd co corp no nos vol
         fig figs approx est dept u.s u.k u.n a.m p.m jan feb mar apr jun jul aug sep sept oct nov dec"""
@@ -81,11 +86,12 @@ _GERMAN = Language(
         werden wie wieder will wir wird wo wollen worden wurde wurden zu zum zur zwar zwischen"""
     ),
     headline_words=_set(
-        """alte alten alter altes beginnt bekommt bleibt braucht bringt erhält erklärt erste ersten erster erstes fordert
+        """funktioniert gründe sinkt ändert alte alten alter altes beginnt bekommt bleibt braucht bringt erhält erklärt erste ersten erster erstes fordert
         fährt gehen geht gewinnt große großen großer großes heute hilft jahr jahre kommen kommt kündigt letzte macht
         meldet morgen nächste neue neuem neuen neuer neues plant richtig sagt schließt sieht startet steigt stellt
         tipps warnt will woche wächst zeigt öffnet"""
     ),
+    has_capital_nouns=True,
     abbreviations=_set(
         """abb abs art bd bzw ca chr d.h dr dipl einschl etc evtl ff fr geb ggf hl hr hrsg inkl ing insb jh kap max mind
         min mio mrd nr o.ä od prof s.o s.u sog st std str tel u.a usw vgl z.b z.t zzgl z.zt jan feb mär apr jun jul
@@ -111,10 +117,11 @@ _FRENCH = Language(
         tandis te tes toi ton toujours tous tout toute toutes très trop tu un une vers voici voilà vos votre vous y"""
     ),
     headline_words=_set(
-        """ancien ancienne annonce arrive bon bonne commence demande demain devient dernier dernière dernières dévoile
+        """augmente baisse change fonctionne raisons ancien ancienne annonce arrive bon bonne commence demande demain devient dernier dernière dernières dévoile
         explique grand grande grands jour lance met meilleur meilleurs mise nouveau nouveaux nouvel nouvelle nouvelles
         ouvre part passe petit petite premier première prend prépare présente revient semaine va veut vient voir"""
     ),
+    joining_words=_set("de du des"),
     abbreviations=_set(
         """m mm mme mlle dr pr me st ste etc cf ex p.ex env fig no art chap vol av bd janv févr avr juil sept oct nov déc
         c.-à-d"""
@@ -138,10 +145,11 @@ _SPANISH = Language(
         tienen todo todos toda todas tras tu tus u un una unas uno unos usted ustedes va vez y ya yo"""
     ),
     headline_words=_set(
-        """abre ahora anuncia antigua antiguo año busca buen buena comienza crece dice empieza explica gana gran grande
+        """aumenta baja cambia funciona razones abre ahora anuncia antigua antiguo año busca buen buena comienza crece dice empieza explica gana gran grande
         hacer lanza llega llegan mañana mejor mejores nueva nuevas nuevo nuevos pequeña pequeño pide presenta primer
         primera primeras primero quiere sale semana sigue sube última últimas último últimos vuelve"""
     ),
+    joining_words=_set("de del"),
     abbreviations=_set(
         """sr sra srta dr dra d dña lic ing ud uds vd art cap etc ej p.ej pág págs núm no vol av avda aprox ee.uu ene feb
         abr jun jul ago sept oct nov dic"""
@@ -165,10 +173,11 @@ _ITALIAN = Language(
         suoi t tra tranne tutta tutte tutti tutto un un' una uno verso vi via voi"""
     ),
     headline_words=_set(
-        """annuncia antica antico anno apre arriva arrivano bella bello buona buono cerca cresce dice diventa domani entra
+        """aumenta cala cambia cambiano funziona motivi annuncia antica antico anno apre arriva arrivano bella bello buona buono cerca cresce dice diventa domani entra
         fare grande grandi inizia lancia migliori nuova nuove nuovi nuovo ora parte piccola piccolo presenta prima primo
         prime primi prossima prossimo scopre settimana spiega torna ultima ultime ultimi ultimo vecchia vecchio vuole"""
     ),
+    joining_words=_set("di del della dei delle"),
     abbreviations=_set(
         """sig sigg dott prof avv ing arch on ecc es p.es cfr pag pagg vol art cap fig ca nr gen feb mar apr mag giu lug ago
         set ott nov dic"""
@@ -192,7 +201,7 @@ _POLISH = Language(
         wasz we wiele więc właśnie wszyscy wszystkich wszystkie wszystko wśród z za zawsze ze że żeby"""
     ),
     headline_words=_set(
-        """dobra dobre dobry duża duże duży dziś jutro kolejna kolejne kolejny mała małe mały mówi najlepsze najnowsze nowa
+        """działa powodów spada wzrasta dobra dobre dobry duża duże duży dziś jutro kolejna kolejne kolejny mała małe mały mówi najlepsze najnowsze nowa
         nowe nowego nowej nowy nowych ostatni ostatnia otwiera pierwsza pierwsze pierwszy planuje pokazuje potrzebuje
         rok roku rośnie rusza ruszają stara stare stary startuje teraz trzeba tydzień wchodzą wchodzi wielka wielkie
         wielki wraca wygrywa zapowiada zmienia zobacz"""

@@ -27,6 +27,8 @@ class Candidate:
     sentence: Sentence
     vector: Vector
     score: float
+    #: It says "they" or "but", and is understood only after the sentence before it.
+    leans: bool
 
 
 @dataclass(frozen=True)
@@ -196,13 +198,10 @@ def _candidates(
         score = (
             central + 0.6 * likeness(own, title) + 0.6 * likeness(own, wanted) + 0.4 / (1 + sentence.place)
         )
-        if _leans(sentence, language):
-            score *= 0.6
-        candidates.append(Candidate(sentence, own, score))
+        candidates.append(Candidate(sentence, own, score, _leans(sentence, language)))
     return tuple(sorted(candidates, key=lambda candidate: (-candidate.score, candidate.sentence.place)))
 
 
 def _leans(sentence: Sentence, language: Language) -> bool:
-    """Whether it needs the sentence before it to be understood."""
     first = sentence.text.split(" ", 1)[0].strip("\"'“„«¿¡(,").casefold()
     return sentence.place > 0 and first in language.leaning_words

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC
 
 from publishing.digests.articles import is_clean, source_of, title_of
 from publishing.digests.page import heading, introduction
@@ -40,9 +41,10 @@ def named(brief: Brief, used: Sequence[Item], text: str, phrases: Phrases) -> Me
     own_keywords = [keyword for keyword in keywords(documents, brief.language) if keyword]
     counted = phrases.counted(len(used), len({source_of(item) for item in used}))
     label = subject(brief, [text])
-    short = _titled([label] if label else own_keywords, counted)
+    telling = sorted(own_keywords, key=lambda keyword: " " not in keyword)
+    short = _titled([label] if label else telling, counted)
     newest = max((item.published_at for item in used if item.published_at), default=None)
-    title = f"{short}, {phrases.on(newest.date())}" if newest else short
+    title = f"{short}, {phrases.on(newest.astimezone(UTC).date())}" if newest else short
     headings = "; ".join(shortened(heading(item, phrases), 70) for item in used)
     told = introduction(used, phrases)
     wishes = [wish for wish in (brief.keyword, *brief.further_keywords) if mentions(text, wish)]
@@ -71,7 +73,7 @@ def _capital(text: str) -> str:
 
 
 def _unlike(candidates: Iterable[str], brief: Brief) -> list[str]:
-    """At most ten, none of them twice; after the first five only real phrases, no single frequent words."""
+    """The first ten, none of them twice."""
     found: dict[str, str] = {}
     for candidate in candidates:
         if len(found) < KEYWORDS[1] and is_clean(candidate, brief):

@@ -68,7 +68,8 @@ class _Choice:
         frame = 0 if entry else article.frame_words
         best, best_score = None, 0.0
         for candidate in article.candidates:
-            if candidate.sentence.place in taken:
+            place = candidate.sentence.place
+            if place in taken or (candidate.leans and place - 1 not in taken):
                 continue
             if self.words + frame + candidate.sentence.words > self.limit:
                 continue

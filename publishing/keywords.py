@@ -14,10 +14,10 @@ from publishing.words import terms, without_article, words
 MAX_KEYWORD_CHARS = 80
 _MOST_WORDS = 3
 #: Two words tell more than one, three are seldom one idea.
-_WORTH_BY_LENGTH = {1: 1.0, 2: 1.25, 3: 1.1}
+_WORTH_BY_LENGTH = {1: 1.0, 2: 1.25, 3: 1.2}
 _NAME_BONUS = 1.2
-#: Long words tell a little more than short ones.
-_CHARS_WORTH_DOUBLE = 200
+_USED_AGAIN = 1.15
+_HEADLESS = 0.6
 #: What parts phrases beside words: punctuation, but no apostrophes, hyphens or dots within words.
 _PARTING = re.compile(r"[,;:!?()\[\]{}«»„“”\"|/–—…]|\.(?=\s|$)|\s-\s|\s['‘’]|['‘’](?=\s|$)")
 
@@ -59,6 +59,9 @@ class _Phrase:
     words: tuple[str, ...]
     #: How many words of the title stand before it.
     place: int
+    #: The phrase with its neighbour on the side where its head stands: "cells" in "blood cells", but "plan" in
+    #: "plan de vivienda"; "" when the phrase reaches as far as that.
+    longer: str
 
 
 def _best_phrase(
@@ -66,16 +69,17 @@ def _best_phrase(
 ) -> str:
     are_capitals_telling = _are_capitals_telling(document.title)
     best, best_score = "", 0.0
+    text = document.text.casefold()
     for phrase in _phrases(document.title, language):
         if are_capitals_telling and language.has_capital_nouns and not phrase.words[-1][0].isupper():
             continue
-        weights = []
-        for word in phrase.words:
-            stem = next(iter(terms(word, language)), word.casefold())
-            rarity = math.log(1 + (1 + total) / (1 + frequencies[stem]))
-            weights.append(rarity * (1 + math.log(max(bag[stem], 1))))
-        score = _WORTH_BY_LENGTH[len(phrase.words)] * sum(weights) / len(weights)
-        score *= 1 + len(phrase.text) / _CHARS_WORTH_DOUBLE
+        score = _rarity(phrase, bag, frequencies, total, language)
+        score *= _WORTH_BY_LENGTH[len(phrase.words)]
+        used = text.count(phrase.text.casefold())
+        if phrase.longer and text.count(phrase.longer.casefold()) * 2 >= used:
+            score *= _HEADLESS
+        if len(phrase.words) > 1 and used:
+            score *= _USED_AGAIN
         if are_capitals_telling and phrase.place > 0 and any(word[0].isupper() for word in phrase.words):
             score *= _NAME_BONUS
         if score > best_score + 1e-9:
@@ -83,28 +87,57 @@ def _best_phrase(
     return best if len(best) <= MAX_KEYWORD_CHARS else ""
 
 
+def _rarity(
+    phrase: _Phrase, bag: Counter[str], frequencies: Counter[str], total: int, language: Language
+) -> float:
+    """The mean weight of its words: often in this document, seldom in others."""
+    weights = []
+    for word in phrase.words:
+        stem = next(iter(terms(word, language)), word.casefold())
+        rarity = math.log(1 + (1 + total) / (1 + frequencies[stem]))
+        weights.append(rarity * (1 + math.log(max(bag[stem], 1))))
+    return sum(weights) / len(weights)
+
+
 def _phrases(title: str, language: Language) -> Iterator[_Phrase]:
     """Every run of up to three words without a stop word, verb of headlines or punctuation."""
     place = 0
     for part in _PARTING.split(title):
         written = words(part)
+        is_content = [_may_be_in_phrase(without_article(word, language), language) for word in written]
         for start in range(len(written)):
-            yield from _from(written[start:], place + start, language)
+            for stop in _stops(written, is_content, start, language):
+                chosen = [without_article(written[start], language), *written[start + 1 : stop]]
+                text, longer = " ".join(chosen), ""
+                if language.is_head_first and start > 0 and is_content[start - 1]:
+                    longer = f"{written[start - 1]} {text}"
+                elif not language.is_head_first and stop < len(written) and is_content[stop]:
+                    longer = f"{text} {written[stop]}"
+                yield _Phrase(
+                    text=text,
+                    words=tuple(
+                        without_article(word, language)
+                        for word, counts in zip(chosen, is_content[start:stop], strict=True)
+                        if counts
+                    ),
+                    place=place + start,
+                    longer=longer,
+                )
         place += len(written)
 
 
-def _from(written: Sequence[str], place: int, language: Language) -> Iterator[_Phrase]:
-    """The phrases that begin with the first of these words."""
-    found: list[str] = []
-    for number, word in enumerate(written):
-        bare = without_article(word, language)
-        if _may_be_in_phrase(bare, language):
-            found.append(bare)
-            text = " ".join([without_article(written[0], language), *written[1 : number + 1]])
-            yield _Phrase(text, tuple(found), place)
-        elif not found or word.casefold() not in language.joining_words:
+def _stops(
+    written: Sequence[str], is_content: Sequence[bool], start: int, language: Language
+) -> Iterator[int]:
+    """Where the phrases that begin with a word can stop."""
+    count = 0
+    for number in range(start, len(written)):
+        if is_content[number]:
+            count += 1
+            yield number + 1
+        elif not count or written[number].casefold() not in language.joining_words:
             return
-        if len(found) == _MOST_WORDS:
+        if count == _MOST_WORDS:
             return
 
 

@@ -16,6 +16,8 @@ class Language:
     joining_words: frozenset[str] = frozenset()
     #: Whether every noun has a capital.
     has_capital_nouns: bool = False
+    #: Whether the noun comes before what describes it.
+    is_head_first: bool = False
     #: Written with a full stop that ends no sentence; without that stop.
     abbreviations: frozenset[str] = frozenset()
     #: Words at the beginning of a sentence that lean on the sentence before.
@@ -56,7 +58,7 @@ _ENGLISH = Language(
         introducing joins keep keeps know last latest launched launches launching leads learn leaves little long
         look looking looks lost make makes making meet meets moves need needs new next old opens part plans properly
         reaches ready real released releases reports returns reveals rises run runs said says see sees sells set
-        sets shows signs small start starts stops take takes tells three tips turns update updated updates use uses
+        sets shows signs small start starts stops take takes tells thinks three tips turns update updated updates use uses
         using wants warns ways week win wins work works year"""
     ),
     joining_words=_set("of"),
@@ -122,6 +124,7 @@ _FRENCH = Language(
         ouvre part passe petit petite premier première prend prépare présente revient semaine va veut vient voir"""
     ),
     joining_words=_set("de du des"),
+    is_head_first=True,
     abbreviations=_set(
         """m mm mme mlle dr pr me st ste etc cf ex p.ex env fig no art chap vol av bd janv févr avr juil sept oct nov déc
         c.-à-d"""
@@ -150,6 +153,7 @@ _SPANISH = Language(
         primera primeras primero quiere sale semana sigue sube última últimas último últimos vuelve"""
     ),
     joining_words=_set("de del"),
+    is_head_first=True,
     abbreviations=_set(
         """sr sra srta dr dra d dña lic ing ud uds vd art cap etc ej p.ej pág págs núm no vol av avda aprox ee.uu ene feb
         abr jun jul ago sept oct nov dic"""
@@ -178,6 +182,7 @@ _ITALIAN = Language(
         prime primi prossima prossimo scopre settimana spiega torna ultima ultime ultimi ultimo vecchia vecchio vuole"""
     ),
     joining_words=_set("di del della dei delle"),
+    is_head_first=True,
     abbreviations=_set(
         """sig sigg dott prof avv ing arch on ecc es p.es cfr pag pagg vol art cap fig ca nr gen feb mar apr mag giu lug ago
         set ott nov dic"""
@@ -206,6 +211,7 @@ _POLISH = Language(
         rok roku rośnie rusza ruszają stara stare stary startuje teraz trzeba tydzień wchodzą wchodzi wielka wielkie
         wielki wraca wygrywa zapowiada zmienia zobacz"""
     ),
+    is_head_first=True,
     abbreviations=_set(
         """al art b dr doc godz gr hab im in inż itd itp jw lek m.in mgr mies mjr mln mld np nr ok op os p par pkt pl płk por
         poz prof r red rozdz s św str t tel tj tys tzn tzw ul ur ust w wg woj wyd zł zob żył"""

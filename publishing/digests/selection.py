@@ -11,7 +11,7 @@ from publishing.digests.vectors import likeness
 #: No more sentences are taken from one article: a quotation is no copy.
 MAX_QUOTATIONS = 4
 #: An article takes about as many words, with its heading, two quotations and its place in the list of sources.
-_WORDS_PER_ARTICLE = 85
+_WORDS_PER_ARTICLE = 70
 #: Introduction and the heading of the sources.
 _FRAME_WORDS = 50
 #: Sentences more alike than this say the same.

@@ -69,7 +69,7 @@ def test_all_else_is_headings_from_titles_counts_dates_and_names_of_sources():
     assert page.blocks[0].startswith(
         f"This round-up quotes {len(used)} articles from {names} sources: Source "
     )
-    assert "They were published between 17 November 2026 and 20 November 2026." in page.blocks[0]
+    assert "They were published between 16 November 2026 and 20 November 2026." in page.blocks[0]
     sentences = {sentence for _, sentence in page.quotations}
     others = [block for block in page.blocks[2:] if block not in sentences | titles | {"Sources"}]
     for block in others:

@@ -16,14 +16,14 @@ from jobs.models.visibility import visibility_of
 
 
 def new_run_id() -> uuid.UUID:
-    """A UUID of version 7 (RFC 9562): 48 bits of milliseconds, then random bits.
+    """A UUID of version 7 (RFC 9562): 48 bits of milliseconds, 12 of their fraction (its method 3), 62 random ones.
 
     Ids made later sort later, so the primary key is also the ledger's order and its pages' cursor.
     """
-    value = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10))
-    value = value & ~(0xF << 76) | 0x7 << 76
-    value = value & ~(0x3 << 62) | 0x2 << 62
-    return uuid.UUID(int=value)
+    milliseconds, rest = divmod(time.time_ns(), 1_000_000)
+    fraction = rest * 4096 // 1_000_000
+    random = int.from_bytes(os.urandom(8)) >> 2
+    return uuid.UUID(int=milliseconds << 80 | 0x7 << 76 | fraction << 64 | 0x2 << 62 | random)
 
 
 def first_run_id(moment: datetime) -> uuid.UUID:

@@ -1,5 +1,6 @@
 """One decorated function is everything; what does not fit is refused when it is imported."""
 
+import uuid
 from collections.abc import Iterator
 from datetime import date, timedelta
 from enum import StrEnum
@@ -13,7 +14,7 @@ from jobs import definitions
 from jobs.context import ActiveRun
 from jobs.definitions import RetryPolicy, cron, enqueue, every, get_job, job, retry_run
 from jobs.errors import IllegalState, InvalidParameters, TransientError, UnknownJob
-from jobs.models import JobRun
+from jobs.models import JobRun, new_run_id
 from tests.jobs_for_tests import tasks
 
 Status = JobRun.Status
@@ -182,3 +183,9 @@ class TestRetryRun:
 def test_a_policy_knows_transient_errors() -> None:
     assert RetryPolicy().is_transient(TransientError("busy"))
     assert not RetryPolicy().is_transient(ValueError("bug"))
+
+
+def test_ids_of_runs_that_are_made_later_sort_later():
+    ids = [new_run_id() for _ in range(5_000)]
+    assert ids == sorted(ids)
+    assert {(id.version, id.variant) for id in ids} == {(7, uuid.RFC_4122)}

@@ -12,6 +12,8 @@ from publishing.languages import Language, language_of
 from publishing.words import terms, without_article, words
 
 MAX_KEYWORD_CHARS = 80
+#: No more of a title is looked at.
+_MAX_TITLE_CHARS = 300
 _MOST_WORDS = 3
 #: Two words tell more than one, three are seldom one idea.
 _WORTH_BY_LENGTH = {1: 1.0, 2: 1.25, 3: 1.2}
@@ -70,7 +72,7 @@ def _best_phrase(
     are_capitals_telling = _are_capitals_telling(document.title)
     best, best_score = "", 0.0
     text = document.text.casefold()
-    for phrase in _phrases(document.title, language):
+    for phrase in _phrases(document.title[:_MAX_TITLE_CHARS], language):
         if are_capitals_telling and language.has_capital_nouns and not phrase.words[-1][0].isupper():
             continue
         score = _rarity(phrase, bag, frequencies, total, language)

@@ -16,7 +16,7 @@ from publishing.languages import Language
 from publishing.words import count_words
 
 #: No more of an item is read.
-MAX_HTML_CHARS = 60_000
+MAX_HTML_CHARS = 30_000
 #: No more sentences of an item are considered: what matters comes early.
 MAX_SENTENCES = 24
 FEWEST_WORDS, MOST_WORDS = 6, 45

@@ -48,7 +48,7 @@ def test_a_phrase_is_not_cut_off_before_its_noun():
     text = "Blood is made by hematopoietic stem cells. All hematopoietic stem cells come from the aorta; cells divide."
     others = [Document("Muscle cells", "Cells of muscle"), Document("Nerve cells", "Cells of nerves")]
     found = keywords([Document("The journey of hematopoietic stem cells", text), *others], "en")
-    assert found == ["hematopoietic stem cells", "Muscle cells", "Nerve cells"]
+    assert found == ["hematopoietic stem cells", "muscle cells", "Nerve cells"]
 
 
 def test_the_capital_of_the_first_word_goes_when_it_is_only_that():

@@ -16,6 +16,8 @@ MAX_HEADING_CHARS = 120
 MAX_SOURCE_NAME_CHARS = 60
 #: More terms of an article tell nothing more about its subject.
 _HEAVIEST_TERMS = 40
+#: In so many items of a source a sentence is no news.
+_CHATTER = 3
 _LONGEST_AGO = datetime(1, 1, 1, tzinfo=UTC)
 _TURNING = dict.fromkeys([0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 
@@ -90,7 +92,10 @@ def gather(brief: Brief) -> Gathered:
         else:
             addresses.add(item.url)
             read.append((item, sentences))
-    return Gathered(tuple(_weighed(read, brief, language)), left_out)
+    told = _without_chatter(read)
+    if len(told) < len(read):
+        left_out["only sentences that its source repeats"] = len(read) - len(told)
+    return Gathered(tuple(_weighed(told, brief, language)), left_out)
 
 
 def _newest_first(item: Item) -> tuple[float, str, str, int]:
@@ -114,12 +119,6 @@ def _read(item: Item, brief: Brief, language: Language, addresses: set[str]) -> 
 
 
 def _weighed(read: Sequence[tuple[Item, list[Sentence]]], brief: Brief, language: Language) -> list[Article]:
-    chatter = _repeated(read)
-    read = [
-        (item, kept)
-        for item, sentences in read
-        if (kept := [one for one in sentences if (item.source_name, one.text) not in chatter])
-    ]
     texts = [terms(item.title, language) * 2 + terms(running_text(item.html), language) for item, _ in read]
     rarities = rarity(texts)
     vectors = [vector(text, rarities, heaviest=_HEAVIEST_TERMS) for text in texts]
@@ -148,14 +147,18 @@ def _weighed(read: Sequence[tuple[Item, list[Sentence]]], brief: Brief, language
     return sorted(articles, key=lambda article: -article.importance)
 
 
-def _repeated(read: Sequence[tuple[Item, list[Sentence]]]) -> set[tuple[str, str]]:
-    """Sentences that a source puts under several of its items: not about their subject."""
+def _without_chatter(read: Sequence[tuple[Item, list[Sentence]]]) -> list[tuple[Item, list[Sentence]]]:
+    """Without sentences that a source puts under three items or more: they are not about their subject."""
     counts = Counter(
         (item.source_name, text)
         for item, sentences in read
         for text in dict.fromkeys(one.text for one in sentences)
     )
-    return {key for key, count in counts.items() if count > 1}
+    kept = [
+        (item, [one for one in sentences if counts[item.source_name, one.text] < _CHATTER])
+        for item, sentences in read
+    ]
+    return [(item, sentences) for item, sentences in kept if sentences]
 
 
 def _coverage(vectors: Sequence[Vector]) -> list[float]:

@@ -197,29 +197,52 @@ def test_at_most_four_sentences_of_an_item_are_quoted_and_none_twice():
 
 
 def test_a_sentence_that_leans_on_another_is_quoted_only_after_it():
-    story = "<p>The mayor opened the bridge across the river on Monday. It will carry only bicycles, buses and trams.</p>"
-    items = tuple(replace(article(n), html=story + article(n).html) for n in range(1, 3))
-    items += tuple(
+    items = [
         replace(
-            article(n),
-            html="<p>Too short. They will come back here in the spring, bridge and river.</p>"
-            + article(n).html,
+            article(number),
+            html=f"<p>Too short. They will cross the new bridge of Saint {name} to the river again.</p>"
+            + article(number).html,
         )
-        for n in range(3, 12)
-    )
-    body, _ = written(Brief(items=items, keyword="bridge", length=Length.MEDIUM))
+        for number, name in enumerate(["Anna", "Bruno", "Clara"], start=1)
+    ]
+    told = "The mayor of Ives opened a bicycle bridge on Monday morning. It will carry bicycles over the old bridge."
+    items += [replace(article(4), html=f"<p>{told}</p>"), *articles(20)[5:]]
+    body, _ = written(Brief(items=tuple(items), keyword="bridge", length=Length.MEDIUM))
     sentences = [sentence for _, sentence in Page(body["html"]).quotations]
     assert not [sentence for sentence in sentences if sentence.startswith("They")]
-    for number, sentence in enumerate(sentences):
-        if sentence.startswith("It will"):
-            assert sentences[number - 1].startswith("The mayor")
+    assert " ".join(sentences[sentences.index(told.split(". ")[0] + ".") :][:2]) == told
 
 
 def test_what_a_source_puts_under_all_its_items_is_not_quoted():
     footer = "<p>The harbour office has been answering questions about ferries since 1871.</p>"
-    items = tuple(replace(item, html=item.html + footer) for item in articles(12))
-    body, _ = written(Brief(items=items, length=Length.MEDIUM))
+    items = tuple(replace(item, html=footer + item.html) for item in articles(15))
+    body, _ = written(Brief(items=items, topic="The harbour office answers questions about ferries"))
     assert "since 1871" not in body["html"]
+    with pytest.raises(WriterRefused, match="15 had only sentences that its source repeats"):
+        WRITER.outline(Brief(items=tuple(replace(item, html=footer) for item in items)))
+
+
+def test_a_page_that_several_feeds_name_is_quoted_once():
+    copies = tuple(replace(item, id=item.id + 500, source_name="Copy") for item in articles(10))
+    body, _ = written(Brief(items=articles(10) + copies, length=Length.MEDIUM))
+    cited = [attributes["cite"] for name, attributes in Page(body["html"]).elements if name == "blockquote"]
+    assert len(cited) == len(set(cited)) == len(body["item_ids"])
+
+
+def test_long_titles_and_sentences_do_not_make_the_text_longer_than_wanted():
+    def long(item: Item) -> Item:
+        told = item.html.replace("<p>", "").replace("</p>", " ").split(". ")
+        joined = [
+            f"{one}, and {two[0].lower()}{two[1:]}." for one, two in zip(told[::2], told[1::2], strict=False)
+        ]
+        title = f"{item.title} " + "and so it goes on and on " * 3
+        return replace(
+            item, title=title, html=f"<p>{' '.join(joined)}</p>", source_name="A B C D E F G H I J K L M"
+        )
+
+    for count in range(8, 40):
+        body, _ = written(Brief(items=tuple(map(long, articles(count))), length=Length.SHORT))
+        assert 500 <= Page(body["html"]).words <= 700
 
 
 def test_languages_have_their_own_frame_and_others_get_the_english_one_and_a_note():

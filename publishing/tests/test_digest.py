@@ -201,7 +201,7 @@ def test_a_sentence_that_leans_on_another_is_quoted_only_after_it():
         replace(
             article(number),
             html=f"<p>Too short. They will cross the new bridge of Saint {name} to the river again.</p>"
-            + article(number).html,
+            + article(number, sentences=3).html,
         )
         for number, name in enumerate(["Anna", "Bruno", "Clara"], start=1)
     ]
@@ -235,7 +235,7 @@ def test_long_titles_and_sentences_do_not_make_the_text_longer_than_wanted():
         joined = [
             f"{one}, and {two[0].lower()}{two[1:]}." for one, two in zip(told[::2], told[1::2], strict=False)
         ]
-        title = f"{item.title} " + "and so it goes on and on " * 3
+        title = f"{item.title} " + "a b c d e f g " * 9
         return replace(
             item, title=title, html=f"<p>{' '.join(joined)}</p>", source_name="A B C D E F G H I J K L M"
         )

@@ -14,6 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from publishing.digests.articles import gather
+from publishing.digests.selection import choose
 from publishing.feeds.sanitise import clean_html, plain_text
 from publishing.tests.articles import Page, article, articles
 from publishing.words import mentions
@@ -241,8 +243,11 @@ def test_long_titles_and_sentences_do_not_make_the_text_longer_than_wanted():
         )
 
     for count in range(8, 40):
-        body, _ = written(Brief(items=tuple(map(long, articles(count))), length=Length.SHORT))
+        brief = Brief(items=tuple(map(long, articles(count))), length=Length.SHORT)
+        body, _ = written(brief)
         assert 500 <= Page(body["html"]).words <= 700
+        chosen = choose(gather(brief).articles, (500, 520))
+        assert sum(one.article.frame_words + sum(s.words for s in one.sentences) for one in chosen) <= 520
 
 
 def test_languages_have_their_own_frame_and_others_get_the_english_one_and_a_note():

@@ -1,6 +1,6 @@
 from django.apps import AppConfig
 
-from publishing import publishers, sources
+from publishing import publishers, sources, writers
 
 
 class PublishingConfig(AppConfig):
@@ -10,3 +10,4 @@ class PublishingConfig(AppConfig):
     def ready(self) -> None:
         sources.load()
         publishers.load()
+        writers.load()

@@ -1,7 +1,5 @@
 """The keyword of a title: its most telling noun phrase, as far as that can be told without a grammar."""
 
-# ruff: noqa: RUF001 - typographic signs are what it is about
-
 import math
 import re
 from collections import Counter

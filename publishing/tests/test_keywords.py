@@ -1,7 +1,5 @@
 """The keyword of a title, and the words it is found by."""
 
-# ruff: noqa: RUF001 - typographic signs are what it is about
-
 import random
 
 import pytest

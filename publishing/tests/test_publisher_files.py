@@ -1,0 +1,92 @@
+"""Posts as files: all or nothing, found again by their marker, never over another post, never outside the folder."""
+
+import json
+
+import pytest
+
+from jobs.errors import InvalidParameters
+from publishing import publications, publishers
+from publishing.publications import State, carry_out
+from publishing.publishers import PublishRefused
+from publishing.tests.factories import make_publication, make_publisher
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def folder(settings, tmp_path):
+    settings.PUBLISHED_FILES_DIR = str(tmp_path / "out")
+    return tmp_path / "out" / "news"
+
+
+@pytest.fixture
+def publication(folder):
+    return make_publication(make_publisher("file", settings={"folder": "news"}))
+
+
+def outcome(publication):
+    row = carry_out(publication.pk)
+    assert row is not None
+    return row
+
+
+def test_a_post_becomes_a_page_with_its_data_beside_it(folder, publication):
+    row = outcome(publication)
+    assert (row.state, row.remote_id) == (State.PUBLISHED, f"{row.post.slug}.html")
+    page = (folder / row.remote_id).read_text()
+    assert f"<h1>{row.post.title}</h1>{row.post.body_html}" in page
+    assert json.loads((folder / f"{row.post.slug}.json").read_text())["marker"] == str(row.marker)
+    assert len(list(folder.iterdir())) == 2
+
+
+def test_a_file_of_another_post_is_not_written_over(folder, publication):
+    outcome(publication)
+    other = make_publication(make_publisher("file", settings={"folder": "news"}))
+    other.post.slug = publication.post.slug  # another installation's, say
+    kind, settings = publications.opened(other.publisher)
+    before = (folder / f"{publication.post.slug}.html").read_text()
+    with pytest.raises(PublishRefused, match="is another post"):
+        kind.send(publications.outgoing(other), settings)
+    assert kind.find(publications.outgoing(other), settings) is None
+    assert (folder / f"{publication.post.slug}.html").read_text() == before
+
+
+def test_a_post_that_was_claimed_and_not_written_is_written_and_one_that_is_there_is_found(
+    folder, publication
+):
+    kind, settings = publications.opened(publication.publisher)
+    post = publications.outgoing(publication)
+    kind.send(post, settings)
+    (folder / f"{post.slug}.html").unlink()  # as after a crash in between
+    assert kind.find(post, settings) is None
+    kind.send(post, settings)
+    found = kind.find(post, settings)
+    assert found is not None
+    assert found.id == f"{post.slug}.html"
+
+
+def test_a_folder_that_cannot_be_written_is_tried_again_later(folder, publication):
+    folder.parent.write_text("a file, where a folder should be")
+    row = outcome(publication)
+    assert (row.state, row.attempts.get().outcome) == (State.WAITING, "later")
+
+
+def test_without_a_folder_for_files_nothing_is_written(settings, publication):
+    settings.PUBLISHED_FILES_DIR = ""
+    row = outcome(publication)
+    assert (row.state, row.reason) == (
+        State.FAILED,
+        "Files are not published here: PUBLISHED_FILES_DIR is not set.",
+    )
+
+
+@pytest.mark.parametrize("path", ["/etc", "../up", "a/../../up", "a\x00b"])
+def test_no_folder_leads_outside(path):
+    with pytest.raises(InvalidParameters, match="below the one for published files"):
+        publishers.get_kind("file").clean({"folder": path})
+
+
+def test_the_test_says_whether_the_folder_can_be_written(folder):
+    kind = publishers.get_kind("file")
+    assert "can be written" in kind.test(kind.read({"folder": "news"}))
+    assert list(folder.iterdir()) == []

@@ -9,8 +9,8 @@ from jobs.storable import clean_text
 from publishing.publishers.base import PublishLater, PublishRefused, PublishUnknown
 
 LIMITS = Limits(connect_seconds=10, read_seconds=30, total_seconds=45, max_bytes=2 * 1024 * 1024)
-#: The server says that it has not even begun.
-_NOT_BEGUN = {408, 425, 429, 503}
+#: The server says that it has not even begun. Not 503: proxies give it for a server that broke off in the middle.
+_NOT_BEGUN = {408, 425, 429}
 #: Characters of an answer that are told.
 _TOLD = 200
 

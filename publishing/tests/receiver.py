@@ -11,8 +11,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 #: What a request can meet. With those in `KEPT` the post is there afterwards, whatever the sender heard.
-FAULTS = ("dropped", "cut", "half", "slow", "wrong_json", "busy", "broken", "broken_but_kept", "forbidden")
-KEPT = {"cut", "half", "slow", "wrong_json", "broken_but_kept"}
+FAULTS = (
+    *("dropped", "cut", "half", "slow", "wrong_json", "busy"),
+    *("broken", "broken_but_kept", "proxy_gave_up", "forbidden"),
+)
+KEPT = {"cut", "half", "slow", "wrong_json", "broken_but_kept", "proxy_gave_up"}
 
 
 class Receiver:
@@ -97,6 +100,9 @@ class Receiver:
 
             def _broken_but_kept(self, marker: str) -> None:
                 self._answer(500, b"oops, but after the commit")
+
+            def _proxy_gave_up(self, marker: str) -> None:
+                self._answer(503, b"backend fetch failed", **{"Retry-After": "0"})
 
             def _forbidden(self, marker: str) -> None:
                 self._answer(401, b"who are you?")

@@ -70,15 +70,19 @@ class Verdict:
 
 def carry_out(publication_id: int, *, run_id: uuid.UUID | None = None) -> Publication | None:
     """Do what is due for a publication; None when nothing is, or another worker has it."""
-    turn = take(publication_id, run_id=run_id)
-    if turn is None:
+    taken = take(publication_id, run_id=run_id)
+    if taken is None:
         return None
-    settle(turn, _look(turn) if turn.is_look else _send(turn))
+    if isinstance(taken, Turn):
+        settle(taken, _look(taken) if taken.is_look else _send(taken))
     return Publication.objects.select_related("post", "publisher").get(pk=publication_id)
 
 
-def take(publication_id: int, *, run_id: uuid.UUID | None) -> Turn | None:
-    """Claim a publication that is due, and commit what is going to be done before it is done."""
+def take(publication_id: int, *, run_id: uuid.UUID | None) -> Turn | Publication | None:
+    """Claim a publication that is due, and commit what is going to be done before it is done.
+
+    Gives the publication itself when nothing is to be asked for: it is missed, or its worker died. None: it is not due.
+    """
     now = timezone.now()
     with transaction.atomic():
         _lock_post(publication_id)
@@ -90,10 +94,10 @@ def take(publication_id: int, *, run_id: uuid.UUID | None) -> Turn | None:
             return None
         if row.state == State.SENDING:
             _abandon(row, now)
-            return None
+            return row
         if row.state == State.WAITING and now > row.due_at + row.publisher.lateness:
-            _end(row, State.MISSED, "It could not be sent in time.")
-            return None
+            _miss(row)
+            return row
         row.lease, row.leased_until = uuid.uuid4(), now + LEASE
         if row.state == State.WAITING:
             row.state = State.SENDING
@@ -263,8 +267,8 @@ def _abandon(row: Publication, now: datetime) -> None:
     posts.follow_publications(row.post_id)
 
 
-def _end(row: Publication, state: Publication.State, reason: str) -> None:
-    row.state, row.reason = state, f"{reason} {row.reason}".strip()[:500]
+def _miss(row: Publication) -> None:
+    row.state, row.reason = State.MISSED, f"It could not be sent in time. {row.reason}".strip()[:500]
     row.next_attempt_at = row.lease = row.leased_until = None
     row.save()
     posts.follow_publications(row.post_id)

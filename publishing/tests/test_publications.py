@@ -9,11 +9,11 @@ from django.utils import timezone
 
 from jobs.errors import IllegalState
 from jobs.outbound import Limits
-from publishing import publications
+from publishing import publications, rounds
 from publishing.models import Post, Publication
-from publishing.publications import LOOK_YOURSELF, State, carry_out, take
+from publishing.publications import LOOK_YOURSELF, State, Turn, carry_out, take
 from publishing.publishers import exchange
-from publishing.tests.factories import make_publication, make_publisher
+from publishing.tests.factories import make_publication, make_publisher, make_run
 from publishing.tests.receiver import FAULTS, Receiver
 
 pytestmark = pytest.mark.django_db
@@ -78,7 +78,7 @@ def test_a_post_is_published_once_and_its_address_is_kept(receiver, publisher):
     assert receiver.posts[str(publication.marker)] == 1
 
 
-@pytest.mark.parametrize("fault", ["cut", "half", "slow", "broken_but_kept"])
+@pytest.mark.parametrize("fault", ["cut", "half", "slow", "broken_but_kept", "proxy_gave_up"])
 def test_a_post_whose_answer_is_lost_is_found_and_not_sent_again(receiver, publisher, fault):
     met_by(receiver, fault)
     publication = make_publication(publisher)
@@ -152,7 +152,7 @@ def test_without_a_way_to_look_a_person_decides(receiver, blind):
 def test_a_worker_that_dies_while_it_sends_leaves_a_post_that_is_looked_for(receiver, publisher):
     publication = make_publication(publisher)
     turn = take(publication.pk, run_id=None)
-    assert turn is not None
+    assert isinstance(turn, Turn)
     publications._send(turn)  # the request went out; then the worker is gone
     assert carry_out(publication.pk) is None  # nobody else touches it while the lease holds
     Publication.objects.update(leased_until=timezone.now() - HOUR)
@@ -170,7 +170,11 @@ def test_a_worker_that_dies_before_it_sends_leaves_a_post_that_is_sent(receiver,
 
 def test_what_comes_too_late_is_missed_and_never_sent(receiver, publisher):
     publication = make_publication(publisher, due_at=timezone.now() - 2 * HOUR)
-    assert until_settled(publication) == [State.MISSED]
+    run = make_run()
+    assert rounds.publish(run, publication.post_id).missed == 1
+    assert list(run.failed_units.values()) == ["Missed. It could not be sent in time."]
+    publication.refresh_from_db()
+    assert publication.state == State.MISSED
     assert receiver.posts == {}
     assert publication.post.status == Post.Status.MISSED
     publications.send_again(publication, by=None)
@@ -207,7 +211,7 @@ def test_under_random_faults_and_deaths_every_post_is_there_once_or_explained(re
         if not left:
             break
         for pk in left:
-            if chance.random() < 0.1 and (turn := take(pk, run_id=None)) is not None:
+            if chance.random() < 0.1 and isinstance(turn := take(pk, run_id=None), Turn):
                 if chance.random() < 0.5 and not turn.is_look:
                     publications._send(turn)
                 Publication.objects.filter(pk=pk).update(leased_until=timezone.now() - HOUR)

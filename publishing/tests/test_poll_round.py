@@ -102,12 +102,20 @@ def _elsewhere() -> "psycopg.Connection[Any]":
     )  # fmt: skip
 
 
+def _await_lock(host: str) -> None:
+    """Until the server has noticed that the other connection is gone, which takes it a moment."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [_lock_key(host)])
+    pace.leave(host)
+
+
 def test_a_host_that_another_worker_is_asking_is_left_for_a_later_round(feeds: HTTPServer):
     source = make_source(url=feeds.url_for("/1"))
     with _elsewhere() as other:
         other.execute("SELECT pg_advisory_lock(%s)", [_lock_key(pace.host_of(source.url))])
         result = tasks.monitor_feeds(make_run())
         assert (result.polled, result.postponed) == (0, 1)
+    _await_lock(pace.host_of(source.url))
     source.refresh_from_db()
     assert source.is_due(timezone.now())  # the other worker's death frees the host at once
     assert tasks.monitor_feeds(make_run()).polled == 1

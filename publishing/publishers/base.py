@@ -89,6 +89,9 @@ class PublisherKind(ABC, Generic[S]):
     label: ClassVar[str]
     #: The settings' model, the same as the type argument.
     parameters: ClassVar[type[Settings]]
+    #: Whether what went out can be changed there (`update`), and taken back (`withdraw`).
+    can_update: ClassVar[bool] = False
+    can_withdraw: ClassVar[bool] = False
 
     @property
     def help_text(self) -> str:
@@ -96,7 +99,11 @@ class PublisherKind(ABC, Generic[S]):
 
     @abstractmethod
     def send(self, post: Outgoing, settings: S) -> Remote:
-        """Publish it now, with exactly one request that changes anything. Raises the three errors of this module."""
+        """Publish it now, with exactly one request that publishes. Raises the three errors of this module.
+
+        What has to be there before, such as tags, is looked up or made first; trouble with that is PublishLater or
+        PublishRefused, since nothing has been published then.
+        """
 
     def can_find(self, settings: S) -> bool:
         """Whether `find` tells for sure that a post is not there. Otherwise a person has to look."""
@@ -105,6 +112,14 @@ class PublisherKind(ABC, Generic[S]):
     @abstractmethod
     def find(self, post: Outgoing, settings: S) -> Remote | None:
         """The post, if it is there; only reads. Raises PublishLater or PublishRefused when it cannot be told."""
+
+    def update(self, post: Outgoing, remote: Remote, settings: S) -> Remote:
+        """Give the post that is there this text. May be repeated. Raises the three errors; PublishRefused when it is gone."""
+        raise PublishRefused(f"{self.label} cannot change what was published.")
+
+    def withdraw(self, post: Outgoing, remote: Remote, settings: S) -> None:
+        """Take the post back. May be repeated: nothing there is fine. Raises the three errors."""
+        raise PublishRefused(f"{self.label} cannot take back what was published.")
 
     @abstractmethod
     def test(self, settings: S) -> str:

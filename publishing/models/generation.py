@@ -41,7 +41,7 @@ class Generation(models.Model):
     post = models.OneToOneField(Post, on_delete=models.SET_NULL, null=True, related_name="generation")
     reserved_tokens = models.PositiveBigIntegerField(default=0, help_text="Still expected to be used.")
     reserved_cost = models.DecimalField(
-        max_digits=12, decimal_places=6, default=0, help_text="Still expected to be paid, in US dollars."
+        max_digits=15, decimal_places=9, default=0, help_text="Still expected to be paid, in US dollars."
     )
     began_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
@@ -90,8 +90,21 @@ class UsageRecord(models.Model):
         default=0, help_text="Part of the tokens in, at a lower price."
     )
     tokens_out = models.PositiveBigIntegerField(default=0)
+    calls = models.PositiveIntegerField(default=1)
     is_estimated = models.BooleanField(default=False, help_text="The other side did not count; we did.")
-    cost = models.DecimalField(max_digits=12, decimal_places=6, default=0, help_text="In US dollars.")
+    is_doubtful = models.BooleanField(
+        default=False, help_text="The answer broke off: nobody here knows whether it was billed."
+    )
+    price_in = models.DecimalField(
+        "price of tokens in", max_digits=12, decimal_places=6, null=True, help_text="Dollars a million."
+    )
+    price_cached = models.DecimalField(
+        "price of cached tokens", max_digits=12, decimal_places=6, null=True, help_text="Dollars a million."
+    )
+    price_out = models.DecimalField(
+        "price of tokens out", max_digits=12, decimal_places=6, null=True, help_text="Dollars a million."
+    )
+    cost = models.DecimalField(max_digits=15, decimal_places=9, default=0, help_text="In US dollars.")
     seconds = models.FloatField(default=0, help_text="How long the model took.")
     has_result = models.BooleanField(default=True, help_text="False when it was paid for nothing.")
     at = models.DateTimeField()

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("publishing", "0002_posts_and_publishers")]
+    dependencies = [("publishing", "0003_agents_and_generations")]
 
     operations = [
         migrations.AddIndex(

@@ -45,7 +45,7 @@ def shown() -> Publications:
             state=Publication.State.PUBLISHED,
             published_at__isnull=False,
         )
-        .select_related("post")
+        .select_related("post__agent")
         .order_by("-published_at", "-pk")
     )
 
@@ -111,8 +111,16 @@ def topics() -> list[tuple[Tag, int]]:
 
 
 def recent(count: int) -> list[Entry]:
-    """The newest posts; their texts are fetched only when they are asked for."""
-    return [Entry(publication) for publication in shown().defer("post__body_html")[:count]]
+    """The newest posts, without their texts."""
+    return [Entry(publication) for publication in without_texts(shown())[:count]]
+
+
+def without_texts(publications: Publications) -> Publications:
+    """With so much of their posts as lists of addresses and tags need."""
+    bare = publications.select_related(None).select_related("post")
+    return bare.only(
+        "published_at", "due_at", "post__slug", "post__tags", "post__updated_at", "post__revision"
+    )
 
 
 def newest(publications: Publications, count: int) -> list[Entry]:

@@ -70,7 +70,8 @@ class Entry:
 
     @property
     def modified_at(self) -> datetime:
-        return max(self.published_at, self.post.updated_at)
+        """When its text was changed last, if it was since it went out."""
+        return max(self.published_at, self.post.updated_at) if self.post.revision > 1 else self.published_at
 
     @property
     def is_modified(self) -> bool:
@@ -89,15 +90,23 @@ class Entry:
 
     @property
     def author(self) -> Author:
+        """The agent that wrote it; of what people wrote, the site."""
+        if self.post.agent:
+            return Author(clean_line(self.post.agent.name), kind="Organization")
         return Author(settings.SITE_NAME, kind="Organization", url=addresses.absolute(addresses.front_path()))
 
     @cached_property
     def text(self) -> str:
         return plain_text(self.post.body_html, MAX_HTML_CHARS)
 
+    @property
+    def _beginning(self) -> str:
+        """Of its text: more than an excerpt needs, without looking at all of it."""
+        return plain_text(self.post.body_html[: 20 * EXCERPT_CHARS], 4 * EXCERPT_CHARS)
+
     @cached_property
     def word_count(self) -> int:
-        return count_words(self.text)
+        return self.post.word_count or count_words(self.text)
 
     @property
     def minutes(self) -> int:
@@ -107,7 +116,7 @@ class Entry:
     @cached_property
     def excerpt(self) -> str:
         """A sentence or two; of the text if nobody wrote one, so "" only for a post without any."""
-        return clean_line(self.post.excerpt) or shortened(self.text[: 4 * EXCERPT_CHARS], EXCERPT_CHARS)
+        return clean_line(self.post.excerpt) or shortened(self._beginning, EXCERPT_CHARS)
 
     @property
     def description(self) -> str:

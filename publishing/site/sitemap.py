@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.feedgenerator import rfc3339_date
 
 from publishing.site import addresses
-from publishing.site.catalogue import shown
+from publishing.site.catalogue import shown, without_texts
 from publishing.site.entry import Entry
 
 PER_PART = 10_000
@@ -42,7 +42,7 @@ def of_pages() -> str:
 def of_posts(part: int) -> str | None:
     """The posts of a part; None if there is none."""
     found = shown().filter(pk__gte=part * PER_PART, pk__lt=(part + 1) * PER_PART).order_by("pk")
-    entries = [Entry(publication) for publication in found.defer("post__body_html")]
+    entries = [Entry(publication) for publication in without_texts(found)]
     return _document("urlset", map(_post, entries)) if entries else None
 
 

@@ -262,8 +262,11 @@ SPECTACULAR_SETTINGS = {
 # Keys that stored secrets (of channels) are encrypted with: the first encrypts, all decrypt. See jobs.secrets.
 SECRETS_KEYS = env.words("SECRETS_KEYS")
 
-# Where people reach this site, for links in messages. EMAIL_HOST empty: no email can be sent.
+# Where people reach this site, for links in messages and on the blog. EMAIL_HOST empty: no email can be sent.
 SITE_URL = env.text("SITE_URL").rstrip("/")
+# What the built-in blog (publishing.site) calls itself.
+SITE_NAME = env.text("SITE_NAME", "Almanac")
+SITE_DESCRIPTION = env.text("SITE_DESCRIPTION", "News and notes, gathered from many sources.")
 EMAIL_HOST = env.text("EMAIL_HOST")
 EMAIL_PORT = env.integer("EMAIL_PORT", 25)
 EMAIL_HOST_USER = env.text("EMAIL_HOST_USER")

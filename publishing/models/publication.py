@@ -110,6 +110,12 @@ class Publication(models.Model):
                 name="publishing_publication_due",
                 condition=Q(state__in=["waiting", "sending", "unconfirmed"]) | ~Q(errand=""),
             ),
+            # what a publisher has, the newest first: the pages of the built-in site
+            models.Index(
+                fields=["publisher", "-published_at", "-id"],
+                name="publishing_publication_there",
+                condition=Q(state="published"),
+            ),
         ]
 
     def __str__(self) -> str:

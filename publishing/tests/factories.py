@@ -1,5 +1,6 @@
 """Minimal, valid objects for tests."""
 
+from datetime import datetime
 from itertools import count
 from typing import Any
 from uuid import uuid4
@@ -60,6 +61,23 @@ def make_publication(publisher: Publisher, **fields: Any) -> Publication:
     post = make_post(status=Post.Status.PUBLISHING, scheduled_at=now)
     return Publication.objects.create(
         **{"post": post, "publisher": publisher, "due_at": now, "next_attempt_at": now, **fields}
+    )
+
+
+def put_on_site(*, at: datetime | None = None, **fields: Any) -> Publication:
+    """A post that is published on the built-in site, since `at` or now; `fields` are the post's."""
+    at = at or timezone.now()
+    kind = "site"
+    publisher = Publisher.objects.filter(kind=kind).first() or make_publisher(kind, name="Blog")
+    post = make_post(**{"status": Post.Status.PUBLISHED, "published_at": at, **fields})
+    return Publication.objects.create(
+        post=post,
+        publisher=publisher,
+        state=Publication.State.PUBLISHED,
+        due_at=at,
+        published_at=at,
+        revision=post.revision,
+        remote_id=post.slug,
     )
 
 

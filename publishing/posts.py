@@ -152,6 +152,11 @@ def publish_now(
         return begin(post, by=by, trigger=trigger)
 
 
+def claim_due(most: int, *, at: datetime) -> list[Post]:
+    """The posts whose time has come, locked by this transaction; what another has claimed is left out."""
+    return list(Post.objects.due(at).select_for_update(skip_locked=True, of=("self",))[:most])
+
+
 def begin(post: Post, *, by: AbstractBaseUser | None, trigger: JobRun.Trigger) -> JobRun:
     """Queue the run that publishes a post which is locked by this transaction."""
     move(post, Status.PUBLISHING, by=by)

@@ -299,6 +299,12 @@ if SAMPLE_WORLD_URL:
 
 # publishing: how many hosts one round of polling asks at the same time.
 PUBLISHING_POLL_THREADS = env.integer("PUBLISHING_POLL_THREADS", 8)
+# How long a worker has to send a post or to look for one; then it is taken for dead. One request takes a quarter at most.
+PUBLISHING_LEASE_SECONDS = env.seconds("PUBLISHING_LEASE_SECONDS", 180)
+# What a server gets to finish a request whose answer was lost, before we look whether the post is there.
+PUBLISHING_SETTLING_SECONDS = env.seconds("PUBLISHING_SETTLING_SECONDS", 45)
+# The wait before a post is sent again that could not be sent; it doubles each time, up to 45 times of it.
+PUBLISHING_RETRY_SECONDS = env.seconds("PUBLISHING_RETRY_SECONDS", 20)
 # Where the publisher of files may write; empty: nowhere.
 PUBLISHED_FILES_DIR = env.text("PUBLISHED_FILES_DIR")
 

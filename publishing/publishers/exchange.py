@@ -1,7 +1,7 @@
 """One HTTP request of a publisher, and what its answer means for a post that must go out exactly once."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from jobs.outbound import Limits, OutboundError, OutboundRejected, OutboundResponse, fetch, redact
@@ -13,16 +13,24 @@ LIMITS = Limits(connect_seconds=10, read_seconds=30, total_seconds=45, max_bytes
 _NOT_BEGUN = {408, 425, 429}
 #: Characters of an answer that are told.
 _TOLD = 200
+#: Says in words why an answer is none of the hoped-for kind; nothing where it does not know.
+Explain = Callable[[OutboundResponse], str]
 
 
 def change(
-    method: str, url: str, body: bytes, headers: Mapping[str, str], *, hidden: Collection[str] = ()
+    method: str,
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    *,
+    hidden: Collection[str] = (),
+    explain: Explain | None = None,
 ) -> OutboundResponse:
     """Send the one request that changes something; the answer is a 2xx.
 
     Raises PublishLater when nothing can have been changed and later may work, PublishRefused when the server said no,
     and PublishUnknown for everything that leaves it open: no answer, half an answer, a server's own error.
-    `hidden` are texts that must not come back in messages.
+    `hidden` are texts that must not come back in messages; `explain` says what a refusal means, the body does otherwise.
     """
     try:
         response = fetch(url, method=method, headers=headers, content=body, limits=LIMITS)
@@ -35,7 +43,7 @@ def change(
         raise PublishLater(message) from error
     if 200 <= response.status < 300:
         return response
-    message = _told(response, hidden)
+    message = _told(response, hidden, explain)
     if response.status in _NOT_BEGUN:
         raise PublishLater(message, status=response.status, retry_after=response.retry_after)
     if response.status < 500:
@@ -43,7 +51,9 @@ def change(
     raise PublishUnknown(message, status=response.status)
 
 
-def look(url: str, headers: Mapping[str, str], *, hidden: Collection[str] = ()) -> OutboundResponse:
+def look(
+    url: str, headers: Mapping[str, str], *, hidden: Collection[str] = (), explain: Explain | None = None
+) -> OutboundResponse:
     """Read; the answer is a 2xx or 404. Raises PublishLater, PublishRefused."""
     try:
         response = fetch(url, headers=headers, limits=LIMITS)
@@ -54,7 +64,7 @@ def look(url: str, headers: Mapping[str, str], *, hidden: Collection[str] = ()) 
         raise PublishLater(message) from error
     if 200 <= response.status < 300 or response.status == 404:
         return response
-    message = _told(response, hidden)
+    message = _told(response, hidden, explain)
     if response.status in _NOT_BEGUN or response.status >= 500:
         raise PublishLater(message, status=response.status, retry_after=response.retry_after)
     raise PublishRefused(message, status=response.status)
@@ -74,8 +84,9 @@ def encode(body: Mapping[str, Any]) -> bytes:
     return json.dumps(body, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
 
 
-def _told(response: OutboundResponse, hidden: Collection[str]) -> str:
-    said = " ".join(response.body.decode(errors="replace").split())[:_TOLD]
+def _told(response: OutboundResponse, hidden: Collection[str], explain: Explain | None) -> str:
+    said = explain(response) if explain else ""
+    said = said or " ".join(response.body.decode(errors="replace").split())[:_TOLD]
     told = f"{redact(response.url)} answered with status {response.status}{f': {said}' if said else ''}"
     return _scrubbed(told, hidden)
 

@@ -45,6 +45,10 @@ class Publication(models.Model):
         unconfirmed -> published | waiting          found there; known not to be there. Only reading tells
         waiting -> missed                           later than the publisher's patience
         failed | missed | unconfirmed -> waiting    a person sends it again
+        published -> withdrawn                      a person took it back, and the publisher did
+
+    A published one may have an errand: a change of the post to be carried there, or taking it back. Errands may be
+    repeated, so nothing is ever unconfirmed about them.
 
     `marker` goes out with the post, wherever the other side keeps such a thing: it finds the post again.
     """
@@ -56,10 +60,18 @@ class Publication(models.Model):
         PUBLISHED = "published", "Published"
         FAILED = "failed", "Failed"
         MISSED = "missed", "Missed"
+        WITHDRAWN = "withdrawn", "Withdrawn"
 
         @classmethod
         def undecided(cls) -> list["Publication.State"]:
             return [cls.WAITING, cls.SENDING, cls.UNCONFIRMED]
+
+    class Errand(models.TextChoices):
+        """What is still to be done about one that is published."""
+
+        NONE = "", "None"
+        UPDATE = "update", "Change it there"
+        WITHDRAW = "withdraw", "Take it back"
 
     post = models.ForeignKey(Post, on_delete=models.CASCADE, related_name="publications")
     publisher = models.ForeignKey(Publisher, on_delete=models.PROTECT, related_name="publications")
@@ -75,6 +87,8 @@ class Publication(models.Model):
     remote_id = models.CharField(max_length=300, blank=True)
     remote_url = models.CharField("address there", max_length=2000, blank=True)
     published_at = models.DateTimeField(null=True, blank=True)
+    revision = models.PositiveIntegerField(default=0, help_text="Which revision of the post is there.")
+    errand = models.CharField(max_length=8, choices=Errand, default=Errand.NONE, blank=True)
 
     objects = PublicationQuerySet.as_manager()
 
@@ -85,13 +99,16 @@ class Publication(models.Model):
             models.CheckConstraint(
                 condition=~Q(state="sending") | Q(lease__isnull=False), name="publishing_publication_leased"
             ),
+            models.CheckConstraint(
+                condition=Q(errand="") | Q(state="published"), name="publishing_publication_errand"
+            ),
         ]
         indexes = [
             # PublicationQuerySet.due
             models.Index(
                 fields=["next_attempt_at", "id"],
                 name="publishing_publication_due",
-                condition=Q(state__in=["waiting", "sending", "unconfirmed"]),
+                condition=Q(state__in=["waiting", "sending", "unconfirmed"]) | ~Q(errand=""),
             ),
         ]
 
@@ -105,6 +122,8 @@ class PublicationAttempt(models.Model):
     class What(models.TextChoices):
         SENT = "sent", "Sent"
         LOOKED = "looked", "Looked for it"
+        UPDATED = "updated", "Changed it there"
+        WITHDREW = "withdrew", "Took it back"
 
     class Outcome(models.TextChoices):
         PUBLISHED = "published", "Published"
@@ -115,7 +134,7 @@ class PublicationAttempt(models.Model):
         ABSENT = "absent", "Not there"
 
     publication = models.ForeignKey(Publication, on_delete=models.CASCADE, related_name="attempts")
-    what = models.CharField(max_length=6, choices=What)
+    what = models.CharField(max_length=8, choices=What)
     began_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
     outcome = models.CharField(

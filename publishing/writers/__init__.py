@@ -9,7 +9,7 @@ from publishing.writers.errors import (
     WriterUnavailable,
 )
 from publishing.writers.registry import DEFAULT_KIND, choices, get, kinds, load, register
-from publishing.writers.usage import Usage
+from publishing.writers.usage import Price, Usage
 
 __all__ = [
     "DEFAULT_KIND",
@@ -19,6 +19,7 @@ __all__ = [
     "Length",
     "Meta",
     "Outline",
+    "Price",
     "Step",
     "Unfinished",
     "UnknownWriter",

@@ -1,0 +1,194 @@
+"""An HTTP server that can be told to go wrong at any point of a request; stand-ins of real services build on it.
+
+A stand-in says what its service does (`respond`) and which requests are about a post (`marker_of`); those meet what
+`fault` says. Requests in between, such as reading and logging in, are answered as they should be.
+"""
+
+import json
+import socket
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar
+from urllib.parse import parse_qsl, urlsplit
+
+#: What a request can meet. With those in `KEPT` it is carried out, whatever the sender hears.
+FAULTS = (
+    *("dropped", "cut", "half", "slow", "wrong_json", "busy"),
+    *("broken", "broken_but_kept", "proxy_gave_up", "forbidden"),
+)
+KEPT = {"cut", "half", "slow", "wrong_json", "broken_but_kept", "proxy_gave_up"}
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """A request. Header names are lower case; `path` is as it was sent, without the query."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.body or b"{}")
+        return found
+
+
+@dataclass(frozen=True)
+class Reply:
+    status: int = 200
+    body: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def json(cls, content: object, status: int = 200, headers: Mapping[str, str] | None = None) -> "Reply":
+        sent = {"Content-Type": "application/json; charset=utf-8", **(headers or {})}
+        return cls(status, json.dumps(content).encode(), sent)
+
+
+class FaultyServer(ABC):
+    """`fault` is given the marker of a post and names what the request meets, or nothing. `requests` are all that came.
+
+    The port is taken at once, but connections are refused until it is running.
+    """
+
+    #: The kind of publisher that speaks to it.
+    kind: ClassVar[str]
+
+    def __init__(self) -> None:
+        self.fault: Callable[[str], str] = lambda marker: ""
+        self.slow_seconds = 1.0
+        self.retry_after = 0
+        self.requests: list[Incoming] = []
+        self.lock = threading.RLock()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler(), bind_and_activate=False)
+        self._server.daemon_threads = True
+        self._server.server_bind()
+
+    @property
+    def host(self) -> str:
+        return f"127.0.0.1:{self._server.server_port}"
+
+    @property
+    def address(self) -> str:
+        return f"http://{self.host}"
+
+    @contextmanager
+    def running(self) -> Iterator["FaultyServer"]:
+        self._server.server_activate()
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+        yield self
+        self._server.shutdown()
+        self._server.server_close()
+
+    @abstractmethod
+    def settings(self) -> dict[str, Any]:
+        """Settings of a publisher that speaks to it, without secrets."""
+
+    @abstractmethod
+    def secrets(self) -> dict[str, str]:
+        """Its secrets."""
+
+    @abstractmethod
+    def count(self, marker: str) -> int:
+        """How many posts with the marker readers see."""
+
+    @abstractmethod
+    def marker_of(self, request: Incoming) -> str | None:
+        """The marker of the post that the request publishes, changes or takes back; None for every other request."""
+
+    @abstractmethod
+    def respond(self, request: Incoming) -> Reply:
+        """Carry the request out, as the service does. One at a time."""
+
+    def busy(self) -> Reply:
+        """How it says that it is asked too often; `retry_after` are the seconds to wait."""
+        return Reply(429, b"slow down", {"Retry-After": str(self.retry_after)})
+
+    def forbidden(self) -> Reply:
+        """How it says that it does not know who asks."""
+        return Reply(401, b"who are you?")
+
+    def _met(self, request: Incoming) -> str:
+        marker = self.marker_of(request)
+        return "" if marker is None else self.fault(marker)
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def handle_request(self) -> None:
+                parts = urlsplit(self.path)
+                request = Incoming(
+                    method=self.command,
+                    path=parts.path,
+                    query=dict(parse_qsl(parts.query, keep_blank_values=True)),
+                    headers={name.lower(): value for name, value in self.headers.items()},
+                    body=self.rfile.read(int(self.headers.get("content-length", 0))),
+                )
+                with server.lock:
+                    server.requests.append(request)
+                    fault = server._met(request)
+                    reply = server.respond(request) if not fault or fault in KEPT else Reply()
+                getattr(self, f"_{fault or 'answer'}")(reply)
+
+            do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = handle_request
+
+            def _answer(self, reply: Reply) -> None:
+                self.send_response(reply.status)
+                for name, value in reply.headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(reply.body)))
+                self.end_headers()
+                self.wfile.write(reply.body)
+
+            def _dropped(self, reply: Reply) -> None:
+                self._hang_up()
+
+            def _cut(self, reply: Reply) -> None:
+                self._hang_up()
+
+            def _half(self, reply: Reply) -> None:
+                length = len(reply.body) + 500
+                self.wfile.write(f"HTTP/1.1 {reply.status} OK\r\nContent-Length: {length}\r\n\r\n".encode())
+                self.wfile.write(reply.body[: len(reply.body) // 2])
+                self.wfile.flush()
+                self._hang_up()
+
+            def _slow(self, reply: Reply) -> None:
+                time.sleep(server.slow_seconds)
+                self._hang_up()
+
+            def _wrong_json(self, reply: Reply) -> None:
+                self._answer(Reply(200, b"<html>Thank you!</html>"))
+
+            def _busy(self, reply: Reply) -> None:
+                self._answer(server.busy())
+
+            def _broken(self, reply: Reply) -> None:
+                self._answer(Reply(500, b"oops"))
+
+            def _broken_but_kept(self, reply: Reply) -> None:
+                self._answer(Reply(500, b"oops, but after the commit"))
+
+            def _proxy_gave_up(self, reply: Reply) -> None:
+                self._answer(Reply(503, b"backend fetch failed", {"Retry-After": "0"}))
+
+            def _forbidden(self, reply: Reply) -> None:
+                self._answer(server.forbidden())
+
+            def _hang_up(self) -> None:
+                self.close_connection = True
+                self.connection.shutdown(socket.SHUT_RDWR)
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Say nothing."""
+
+        return Handler

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
@@ -18,6 +18,8 @@ LIMITS = Limits(connect_seconds=10, read_seconds=30, total_seconds=45, max_bytes
 _NOT_BEGUN = {408, 425, 429}
 #: Characters of an answer that are told.
 _TOLD = 200
+#: Says in words why an answer is none of the hoped-for kind; nothing where it does not know.
+Explain = Callable[[OutboundResponse], str]
 
 
 @dataclass(frozen=True)
@@ -43,13 +45,19 @@ def ends_by(until: float, *, each: float) -> Iterator[None]:
 
 
 def change(
-    method: str, url: str, body: bytes, headers: Mapping[str, str], *, hidden: Collection[str] = ()
+    method: str,
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    *,
+    hidden: Collection[str] = (),
+    explain: Explain | None = None,
 ) -> OutboundResponse:
     """Send the one request that changes something; the answer is a 2xx.
 
     Raises PublishLater when nothing can have been changed and later may work, PublishRefused when the server said no,
     and PublishUnknown for everything that leaves it open: no answer, half an answer, a server's own error.
-    `hidden` are texts that must not come back in messages.
+    `hidden` are texts that must not come back in messages; `explain` says what a refusal means, the body does otherwise.
     """
     limits = _limits(is_change=True)
     try:
@@ -63,7 +71,7 @@ def change(
         raise PublishLater(message) from error
     if 200 <= response.status < 300:
         return response
-    message = _told(response, hidden)
+    message = _told(response, hidden, explain)
     if response.status in _NOT_BEGUN:
         raise PublishLater(message, status=response.status, retry_after=response.retry_after)
     if response.status < 500:
@@ -71,7 +79,9 @@ def change(
     raise PublishUnknown(message, status=response.status)
 
 
-def look(url: str, headers: Mapping[str, str], *, hidden: Collection[str] = ()) -> OutboundResponse:
+def look(
+    url: str, headers: Mapping[str, str], *, hidden: Collection[str] = (), explain: Explain | None = None
+) -> OutboundResponse:
     """Read; the answer is a 2xx or 404. Raises PublishLater, PublishRefused."""
     limits = _limits(is_change=False)
     try:
@@ -83,7 +93,7 @@ def look(url: str, headers: Mapping[str, str], *, hidden: Collection[str] = ()) 
         raise PublishLater(message) from error
     if 200 <= response.status < 300 or response.status == 404:
         return response
-    message = _told(response, hidden)
+    message = _told(response, hidden, explain)
     if response.status in _NOT_BEGUN or response.status >= 500:
         raise PublishLater(message, status=response.status, retry_after=response.retry_after)
     raise PublishRefused(message, status=response.status)
@@ -116,8 +126,9 @@ def encode(body: Mapping[str, Any]) -> bytes:
     return json.dumps(body, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
 
 
-def _told(response: OutboundResponse, hidden: Collection[str]) -> str:
-    said = " ".join(response.body.decode(errors="replace").split())[:_TOLD]
+def _told(response: OutboundResponse, hidden: Collection[str], explain: Explain | None) -> str:
+    said = explain(response) if explain else ""
+    said = said or " ".join(response.body.decode(errors="replace").split())[:_TOLD]
     told = f"{redact(response.url)} answered with status {response.status}{f': {said}' if said else ''}"
     return _scrubbed(told, hidden)
 

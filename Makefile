@@ -9,7 +9,7 @@ ARGS ?=
 # Dozens of processes start from these files: let the first keep what it has compiled.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup setup-dev run servers stop test acceptance bench lint fmt types arch check docs fuzz requirements ci clean
+.PHONY: help setup setup-dev run servers stop test acceptance real-servers bench lint fmt types arch check docs fuzz requirements ci clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -29,6 +29,8 @@ test: $(VENV)/.dev  ## run the tests, in parallel; ARGS="-k feeds" chooses
 	@$(PY) -m pytest -q -n logical --dist worksteal $(ARGS)
 acceptance: $(VENV)/.dev  ## try the whole as its users meet it; takes minutes
 	@$(PY) -m pytest -q -m acceptance --timeout 900 -n logical --dist worksteal $(ARGS)
+real-servers: $(VENV)/.dev  ## publish to real servers, installed and started here; what cannot be is skipped
+	@$(PY) -m pytest -q -m real_servers --timeout 900 tests/real_servers $(ARGS)
 bench: $(VENV)/.dev  ## run every benchmark and keep the results
 	@$(PY) -m benchmarks $(ARGS)
 lint: $(VENV)/.dev  ## formatting and lint

@@ -5,9 +5,12 @@ from typing import Self
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.core.validators import URLValidator
 from django.db import models
 from django.db.models import Q
+
+from publishing.models.agent import Agent
 
 
 class PostQuerySet(models.QuerySet["Post"]):
@@ -34,6 +37,7 @@ class Post(models.Model):
         publishing -> failed | missed                    one refused it; it could not be sent in time
         unconfirmed -> published | publishing            found there; known not to be there
         failed | missed -> publishing                    somebody sends it again
+        published -> withdrawn                           somebody took it back, and no publisher has it any more
 
     The state from `publishing` on follows from its publications (`publishing.publications`).
     """
@@ -48,12 +52,16 @@ class Post(models.Model):
         FAILED = "failed", "Failed"
         UNCONFIRMED = "unconfirmed", "Unconfirmed"
         MISSED = "missed", "Missed"
+        WITHDRAWN = "withdrawn", "Withdrawn"
 
         @classmethod
         def undecided(cls) -> list["Post.Status"]:
             """Where people still decide: nothing of it has gone out."""
             return [cls.DRAFT, cls.IN_REVIEW, cls.APPROVED, cls.SCHEDULED]
 
+    agent = models.ForeignKey(
+        Agent, on_delete=models.PROTECT, null=True, blank=True, editable=False, related_name="posts"
+    )
     title = models.CharField(max_length=300)
     slug = models.SlugField(
         max_length=100,
@@ -72,6 +80,20 @@ class Post(models.Model):
         "canonical address", max_length=2000, blank=True, validators=[URLValidator(["http", "https"])]
     )
 
+    revision = models.PositiveIntegerField(
+        default=1, editable=False, help_text="Grows with each change after it went out."
+    )
+    word_count = models.PositiveIntegerField(default=0, editable=False)
+    score = models.PositiveSmallIntegerField(
+        null=True, editable=False, help_text="For search engines, 0 to 100; see docs/seo.md."
+    )
+    notes = ArrayField(
+        models.CharField(max_length=500),
+        default=list,
+        blank=True,
+        editable=False,
+        help_text="What an editor should know.",
+    )
     status = models.CharField(max_length=12, choices=Status, default=Status.DRAFT, editable=False)
     scheduled_at = models.DateTimeField(null=True, blank=True, editable=False)
     published_at = models.DateTimeField(null=True, editable=False)
@@ -112,6 +134,8 @@ class Post(models.Model):
             ),
             # lists by state
             models.Index(fields=["status", "-created_at"], name="publishing_post_status"),
+            # posts with a tag
+            GinIndex(fields=["tags"], name="publishing_post_tags"),
         ]
 
     def __str__(self) -> str:

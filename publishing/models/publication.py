@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Self
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from publishing.models.post import Post
 from publishing.models.publisher import Publisher
@@ -19,17 +19,26 @@ class PublicationQuerySet(models.QuerySet["Publication"]):
         return self.filter(state__in=Publication.State.undecided())
 
     def due(self, at: datetime) -> Self:
-        """Those that a worker has something to do for, the most overdue first; nobody is at work on them."""
+        """Those that a worker has something to do for, the most overdue first; nobody is at work on them.
+
+        What waits at a disabled publisher is due once it is too late for it: then it is missed.
+        """
+        is_too_late = Q(due_at__lte=at - F("publisher__lateness"))
         return (
             self.open()
-            .filter(
-                Q(leased_until=None) | Q(leased_until__lte=at),
-                next_attempt_at__lte=at,
-                publisher__is_enabled=True,
-            )
+            .filter(Q(leased_until=None) | Q(leased_until__lte=at), next_attempt_at__lte=at)
+            .filter(Q(publisher__is_enabled=True) | ~Q(state=Publication.State.WAITING) | is_too_late)
             .exclude(post__status__in=Post.Status.undecided())
             .order_by("next_attempt_at", "pk")
         )
+
+    def left_to_people(self) -> Self:
+        """Those that nothing more becomes of by itself, although they are not known to be published."""
+        State = Publication.State
+        return self.filter(Q(state__in=[State.FAILED, State.MISSED]) | _IS_STUCK)
+
+
+_IS_STUCK = Q(state="unconfirmed", next_attempt_at=None)
 
 
 class Publication(models.Model):
@@ -45,6 +54,10 @@ class Publication(models.Model):
         unconfirmed -> published | waiting          found there; known not to be there. Only reading tells
         waiting -> missed                           later than the publisher's patience
         failed | missed | unconfirmed -> waiting    a person sends it again
+        published -> withdrawn                      a person took it back, and the publisher did
+
+    A published one may have an errand: a change of the post to be carried there, or taking it back. Errands may be
+    repeated, so nothing is ever unconfirmed about them.
 
     `marker` goes out with the post, wherever the other side keeps such a thing: it finds the post again.
     """
@@ -56,10 +69,18 @@ class Publication(models.Model):
         PUBLISHED = "published", "Published"
         FAILED = "failed", "Failed"
         MISSED = "missed", "Missed"
+        WITHDRAWN = "withdrawn", "Withdrawn"
 
         @classmethod
         def undecided(cls) -> list["Publication.State"]:
             return [cls.WAITING, cls.SENDING, cls.UNCONFIRMED]
+
+    class Errand(models.TextChoices):
+        """What is still to be done about one that is published."""
+
+        NONE = "", "None"
+        UPDATE = "update", "Change it there"
+        WITHDRAW = "withdraw", "Take it back"
 
     post = models.ForeignKey(Post, on_delete=models.CASCADE, related_name="publications")
     publisher = models.ForeignKey(Publisher, on_delete=models.PROTECT, related_name="publications")
@@ -75,6 +96,8 @@ class Publication(models.Model):
     remote_id = models.CharField(max_length=300, blank=True)
     remote_url = models.CharField("address there", max_length=2000, blank=True)
     published_at = models.DateTimeField(null=True, blank=True)
+    revision = models.PositiveIntegerField(default=0, help_text="Which revision of the post is there.")
+    errand = models.CharField(max_length=8, choices=Errand, default=Errand.NONE, blank=True)
 
     objects = PublicationQuerySet.as_manager()
 
@@ -85,18 +108,39 @@ class Publication(models.Model):
             models.CheckConstraint(
                 condition=~Q(state="sending") | Q(lease__isnull=False), name="publishing_publication_leased"
             ),
+            models.CheckConstraint(
+                condition=Q(errand="") | Q(state="published"), name="publishing_publication_errand"
+            ),
         ]
         indexes = [
             # PublicationQuerySet.due
             models.Index(
                 fields=["next_attempt_at", "id"],
                 name="publishing_publication_due",
-                condition=Q(state__in=["waiting", "sending", "unconfirmed"]),
+                condition=Q(state__in=["waiting", "sending", "unconfirmed"]) | ~Q(errand=""),
+            ),
+            # what a publisher has, the newest first: the pages of the built-in site
+            models.Index(
+                fields=["publisher", "-published_at", "-id"],
+                name="publishing_publication_there",
+                condition=Q(state="published"),
+            ),
+            # publishing.troubles
+            models.Index(
+                fields=["publisher", "state"],
+                name="publishing_publication_trouble",
+                condition=Q(state__in=["failed", "missed", "unconfirmed"]),
             ),
         ]
 
     def __str__(self) -> str:
         return f"{self.post} at {self.publisher}"
+
+    @property
+    def is_left_to_people(self) -> bool:
+        """Nothing more becomes of it by itself, although it is not known to be published."""
+        is_stuck = self.state == self.State.UNCONFIRMED and self.next_attempt_at is None
+        return is_stuck or self.state in (self.State.FAILED, self.State.MISSED)
 
 
 class PublicationAttempt(models.Model):
@@ -105,6 +149,8 @@ class PublicationAttempt(models.Model):
     class What(models.TextChoices):
         SENT = "sent", "Sent"
         LOOKED = "looked", "Looked for it"
+        UPDATED = "updated", "Changed it there"
+        WITHDREW = "withdrew", "Took it back"
 
     class Outcome(models.TextChoices):
         PUBLISHED = "published", "Published"
@@ -115,7 +161,7 @@ class PublicationAttempt(models.Model):
         ABSENT = "absent", "Not there"
 
     publication = models.ForeignKey(Publication, on_delete=models.CASCADE, related_name="attempts")
-    what = models.CharField(max_length=6, choices=What)
+    what = models.CharField(max_length=8, choices=What)
     began_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
     outcome = models.CharField(

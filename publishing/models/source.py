@@ -64,6 +64,11 @@ class Source(models.Model):
     backfill_limit = models.PositiveIntegerField(
         default=20, help_text="How many items of the very first poll count as new; older ones are skipped."
     )
+    auto_generate = models.BooleanField(
+        "write at once",
+        default=False,
+        help_text="New items are made into posts by the agents that use this source: three at most for each poll.",
+    )
     min_interval = models.DurationField(
         default=timedelta(minutes=5),
         validators=[MinValueValidator(timedelta(minutes=1))],

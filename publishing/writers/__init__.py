@@ -2,6 +2,7 @@
 
 from publishing.writers.base import Body, Brief, Item, Length, Meta, Outline, Step, Writer
 from publishing.writers.errors import (
+    TooLittle,
     Unfinished,
     UnknownWriter,
     WriterError,
@@ -9,7 +10,7 @@ from publishing.writers.errors import (
     WriterUnavailable,
 )
 from publishing.writers.registry import DEFAULT_KIND, choices, get, kinds, load, register
-from publishing.writers.usage import Usage
+from publishing.writers.usage import Price, Usage
 
 __all__ = [
     "DEFAULT_KIND",
@@ -19,7 +20,9 @@ __all__ = [
     "Length",
     "Meta",
     "Outline",
+    "Price",
     "Step",
+    "TooLittle",
     "Unfinished",
     "UnknownWriter",
     "Usage",

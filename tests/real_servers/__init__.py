@@ -1,0 +1,1 @@
+"""Tests against servers of others: each is installed and started here, and stopped again."""

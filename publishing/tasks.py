@@ -2,7 +2,8 @@
 
 from jobs.context import ActiveRun
 from jobs.definitions import RetryPolicy, every, job
-from publishing import polling, rounds
+from publishing import polling, rounds, writing
+from publishing.generations import Order
 
 
 @job(
@@ -110,3 +111,19 @@ def reconcile_publications(run: ActiveRun) -> rounds.Published:
 def test_publisher(run: ActiveRun, *, publisher_id: int) -> str:
     """Try address and credentials without publishing anything; gives what was found."""
     return rounds.test(publisher_id)
+
+
+@job(
+    "publishing.generate_post",
+    title="Let an agent write a post",
+    queue="generation",
+    retry=RetryPolicy(max_attempts=4, base_seconds=60),
+    soft_time_limit=1740,
+    time_limit=1800,
+    steps=writing.STEPS,
+)
+def generate_post(
+    run: ActiveRun, *, agent_id: int, topic: str = "", keyword: str = "", item_id: int | None = None
+) -> writing.Written:
+    """Write a post of what is new in the agent's sources, and do with it what the agent's workflow says."""
+    return writing.write_post(run, Order(agent_id=agent_id, topic=topic, keyword=keyword, item_id=item_id))

@@ -1,12 +1,36 @@
 """Posts of what has just come in: for sources whose items are written about at once."""
 
+from dataclasses import replace
+
+from jobs.context import ActiveRun
 from jobs.definitions import enqueue, get_job
 from jobs.models import JobRun
+from publishing import polling
 from publishing.keywords import keyword
 from publishing.models import FeedItem, Source
 
 #: So many posts are begun after one poll; the rest of its items wait for the agents' schedules.
 MOST_POSTS = 3
+
+
+def follow(
+    run: ActiveRun, source_id: int, *, force: bool = False, auto_generate: bool | None = None
+) -> polling.PollResult:
+    """Poll one source, and begin posts of what it brought; `auto_generate` None: if the source says so."""
+    polled = polling.poll_source(run, source_id, force=force)
+    wanted = Source.objects.get(pk=source_id).auto_generate if auto_generate is None else auto_generate
+    if not (wanted and polled.new):
+        return polled
+    return replace(polled, posts_triggered=write_of_news(source_id))
+
+
+def follow_due(run: ActiveRun) -> polling.RoundResult:
+    """Poll every source that is due, and begin posts of what those brought that are to be written about at once."""
+    result = polling.poll_due(run)
+    followed = Source.objects.filter(auto_generate=True, last_run_id=run.id)
+    for source_id in followed.order_by("pk").values_list("pk", flat=True):
+        result.posts_triggered += write_of_news(source_id)
+    return result
 
 
 def write_of_news(source_id: int) -> int:

@@ -2,7 +2,7 @@
 
 from jobs.context import ActiveRun
 from jobs.definitions import RetryPolicy, every, job
-from publishing import polling, rounds, writing
+from publishing import news, polling, rounds, writing
 from publishing.generations import Order
 
 
@@ -19,7 +19,7 @@ def monitor_feeds(run: ActiveRun) -> polling.RoundResult:
 
     Each source is a unit: if some fail the run has partly succeeded, if all fail it has failed.
     """
-    return polling.poll_due(run)
+    return news.follow_due(run)
 
 
 @job(
@@ -30,9 +30,14 @@ def monitor_feeds(run: ActiveRun) -> polling.RoundResult:
     soft_time_limit=240,
     time_limit=300,
 )
-def monitor_feed(run: ActiveRun, *, source_id: int, force: bool = False) -> polling.PollResult:
-    """Read one source now, due or not. With `force` all of it, whatever was there last time."""
-    return polling.poll_source(run, source_id, force=force)
+def monitor_feed(
+    run: ActiveRun, *, source_id: int, force: bool = False, auto_generate: bool | None = None
+) -> polling.PollResult:
+    """Read one source now, due or not. With `force` all of it, whatever was there last time.
+
+    With `auto_generate` its agents write of what is new at once, three posts at most; without a word the source decides.
+    """
+    return news.follow(run, source_id, force=force, auto_generate=auto_generate)
 
 
 @job(

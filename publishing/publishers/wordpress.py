@@ -4,7 +4,6 @@ WordPress knows no idempotency: every POST makes a post, and gives it another sl
 bears a mark, a comment at the end of its content, by which it is found again whatever became of its slug or status.
 """
 
-import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC
 from html import escape, unescape
@@ -28,8 +27,6 @@ from publishing.publishers.exchange import address_of, object_of
 from publishing.publishers.registry import register
 from publishing.publishers.wordpress_site import HINTS, NoTrash, Site, TermExists, sign_in
 
-#: What is looked up and made before a post may take so long; then it is left for later, well within the sender's lease.
-PREPARATION_SECONDS = 60.0
 #: WordPress numbers slugs that are taken. With more of them than this, only its search finds a post.
 NUMBERED = 10
 #: Where plug-ins for search engines keep title, description and canonical address.
@@ -38,6 +35,8 @@ SEO_KEYS = {
     "yoast": ("_yoast_wpseo_title", "_yoast_wpseo_metadesc", "_yoast_wpseo_canonical"),
     "rankmath": ("rank_math_title", "rank_math_description", "rank_math_canonical_url"),
 }
+#: Posts of other statuses are dated when somebody publishes them there.
+DATED = {"publish", "private"}
 _EDITED = {"context": "edit", "_fields": "id,link,status,content.raw"}
 
 
@@ -111,22 +110,17 @@ class WordPress(PublisherKind[WordPressSettings]):
     can_withdraw: ClassVar[bool] = True
 
     def send(self, post: Outgoing, settings: WordPressSettings) -> Remote:
-        until = time.monotonic() + PREPARATION_SECONDS
         site = sign_in(settings)
         if there := _live(_marked(site, post)):
             return _remote_of(there, 200)
         body = _text_of(post, settings) | {"slug": post.slug, "status": settings.default_status}
-        body["tags"] = _term_ids(site, "tags", post.tags, until)
+        body["tags"] = _term_ids(site, "tags", post.tags)
         if settings.default_category:
-            body["categories"] = _term_ids(site, "categories", [settings.default_category], until)
+            body["categories"] = _term_ids(site, "categories", [settings.default_category])
         if settings.author_id is not None:
             body["author"] = settings.author_id
-        if settings.default_status in {
-            "publish",
-            "private",
-        }:  # others are dated when they are published there
+        if settings.default_status in DATED:
             body["date_gmt"] = _date_of(post, site)
-        _keep_to(until)
         try:
             answer = site.change("POST", "posts", body)
         except PublishRefused as error:
@@ -150,7 +144,7 @@ class WordPress(PublisherKind[WordPressSettings]):
             raise PublishRefused("The post is gone there, or in the trash.")
         body = _text_of(post, settings)
         if post.tags:
-            body["tags"] = _term_ids(site, "tags", post.tags, time.monotonic() + PREPARATION_SECONDS)
+            body["tags"] = _term_ids(site, "tags", post.tags)
         return _published(site.change("POST", f"posts/{there['id']}", body))
 
     def withdraw(self, post: Outgoing, remote: Remote, settings: WordPressSettings) -> None:
@@ -173,7 +167,7 @@ class WordPress(PublisherKind[WordPressSettings]):
             return f"Signed in as {settings.username}. The site does not say what this user may do."
         may = {name for name, is_given in dict(me["capabilities"]).items() if is_given}
         who = f"{me.get('name')} ({', '.join(me.get('roles') or ['no role'])})"
-        if settings.default_status in {"publish", "private"} and "publish_posts" not in may:
+        if settings.default_status in DATED and "publish_posts" not in may:
             raise PublishRefused(f"Signed in as {who}. {HINTS['rest_cannot_publish']}")
         if settings.author_id is not None and "edit_others_posts" not in may:
             raise PublishRefused(f"Signed in as {who}. {HINTS['rest_cannot_edit_others']}")
@@ -204,13 +198,9 @@ def _date_of(post: Outgoing, site: Site) -> str:
     return date.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
-def _term_ids(site: Site, taxonomy: str, names: Iterable[str], until: float) -> list[int]:
+def _term_ids(site: Site, taxonomy: str, names: Iterable[str]) -> list[int]:
     """The ids of tags or categories; those that are missing are made."""
-    ids: list[int] = []
-    for name in names:
-        _keep_to(until)
-        ids.append(_term_id(site, taxonomy, name.strip()))
-    return list(dict.fromkeys(ids))
+    return list(dict.fromkeys(_term_id(site, taxonomy, name.strip()) for name in names))
 
 
 def _term_id(site: Site, taxonomy: str, name: str) -> int:
@@ -226,11 +216,6 @@ def _term_id(site: Site, taxonomy: str, name: str) -> int:
     if not isinstance(made.get("id"), int):
         raise PublishLater(f"WordPress did not say which number “{name}” has.")
     return int(made["id"])
-
-
-def _keep_to(until: float) -> None:
-    if time.monotonic() > until:
-        raise PublishLater("The site takes too long for what has to be done before the post is sent.")
 
 
 def _marked(site: Site, post: Outgoing) -> list[dict[str, Any]]:

@@ -1,6 +1,5 @@
 """WordPress at the wire: one post for each publication, whatever becomes of the answer, and errors that say what to do."""
 
-import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -10,7 +9,6 @@ import pytest
 from jobs.errors import InvalidParameters
 from jobs.outbound import Limits
 from publishing import publishers
-from publishing.publications import State, carry_out
 from publishing.publishers import (
     Outgoing,
     PublishLater,
@@ -18,9 +16,7 @@ from publishing.publishers import (
     PublishUnknown,
     Remote,
     exchange,
-    wordpress,
 )
-from publishing.tests.factories import make_publication, make_publisher
 from publishing.tests.wordpress_server import AUTHOR, PASSWORD, WordPressServer
 
 KIND = publishers.get_kind("wordpress")
@@ -201,8 +197,7 @@ def test_a_complaint_about_a_field_does_not_hide_that_the_post_is_there(site):
 
 def test_when_nobody_can_look_after_a_complaint_nobody_knows(site):
     site.refuses_meta = True
-    left = []
-    site.trouble = lambda request: "broken" if left else left.extend(made(site)) or ""
+    site.fault_of_reading = lambda request: "broken" if made(site) else ""
     with pytest.raises(PublishUnknown):
         KIND.send(post(meta_title="Title"), settings_of(site, seo_plugin="rankmath"))
 
@@ -227,18 +222,13 @@ def test_tags_are_made_once_and_used_again(site):
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_trouble_with_a_tag_publishes_nothing(site, method, fault, error):
-    site.trouble = lambda asked: fault if asked.method == method and asked.path.endswith("/tags") else ""
+    site.fault_of_reading = lambda asked: (
+        fault if asked.method == method and asked.path.endswith("/tags") else ""
+    )
     out, how = post(tags=("news",)), settings_of(site)
     with pytest.raises(error):
         KIND.send(out, how)
     assert KIND.find(out, how) is None
-    assert made(site) == []
-
-
-def test_preparations_that_take_too_long_publish_nothing(site, monkeypatch):
-    monkeypatch.setattr(wordpress, "PREPARATION_SECONDS", -1.0)
-    with pytest.raises(PublishLater, match="takes too long"):
-        KIND.send(post(), settings_of(site))
     assert made(site) == []
 
 
@@ -354,10 +344,10 @@ def test_what_is_no_wordpress_is_told_from_one_that_is_down(site):
     elsewhere = settings_of(site, site_url=f"{site.address}/shop")
     with pytest.raises(PublishRefused, match="no REST API of WordPress"):
         KIND.send(post(), elsewhere)
-    site.trouble = lambda request: "wrong_json"
+    site.fault_of_reading = lambda request: "wrong_json"
     with pytest.raises(PublishLater, match="no REST API of WordPress"):
         KIND.find(post(), settings_of(site))
-    site.trouble = lambda request: "broken"
+    site.fault_of_reading = lambda request: "broken"
     with pytest.raises(PublishLater, match="status 500"):
         KIND.find(post(), settings_of(site))
 
@@ -394,16 +384,3 @@ def test_settings_that_cannot_work_are_refused(field, value):
     with pytest.raises(InvalidParameters) as told:
         KIND.clean(values)
     assert list(told.value.fields) == [field]
-
-
-@pytest.mark.django_db
-@pytest.mark.parametrize("fault", ["cut", "dropped"])
-def test_a_publication_ends_with_one_post(site, monkeypatch, fault):
-    monkeypatch.setattr("publishing.publications.SETTLING", timedelta(0))
-    monkeypatch.setattr("publishing.publications.BASE_SECONDS", 0.0)
-    meets(site, fault)
-    publication = make_publication(make_publisher("wordpress", site.secrets(), settings=site.settings()))
-    until = time.monotonic() + 20
-    while (row := carry_out(publication.pk)) is None or row.state != State.PUBLISHED:
-        assert time.monotonic() < until
-    assert site.count(str(publication.marker)) == 1

@@ -296,6 +296,8 @@ if SAMPLE_WORLD_URL:
 
 # publishing: how many hosts one round of polling asks at the same time.
 PUBLISHING_POLL_THREADS = env.integer("PUBLISHING_POLL_THREADS", 8)
+# How many characters of all sources together a language model is given for one post.
+PUBLISHING_SOURCES_CHARS = env.integer("PUBLISHING_SOURCES_CHARS", 60_000)
 # Where the publisher of files may write; empty: nowhere.
 PUBLISHED_FILES_DIR = env.text("PUBLISHED_FILES_DIR")
 

@@ -8,6 +8,7 @@ from publishing.writers.errors import (
     WriterRefused,
     WriterUnavailable,
 )
+from publishing.writers.progress import Progress, listening
 from publishing.writers.registry import DEFAULT_KIND, choices, get, kinds, load, register
 from publishing.writers.usage import Price, Usage
 
@@ -20,6 +21,7 @@ __all__ = [
     "Meta",
     "Outline",
     "Price",
+    "Progress",
     "Step",
     "Unfinished",
     "UnknownWriter",
@@ -31,6 +33,7 @@ __all__ = [
     "choices",
     "get",
     "kinds",
+    "listening",
     "load",
     "register",
 ]

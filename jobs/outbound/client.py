@@ -28,7 +28,11 @@ _NOT_SENT = (
     httpx.UnsupportedProtocol,
     httpx.LocalProtocolError,
 )
-_NOT_FOR_STRANGERS = {"authorization", "cookie", "proxy-authorization"}
+#: What another origin is sent after a redirect. Everything else may be a credential, whatever it is called.
+_FOR_STRANGERS = {
+    *("user-agent", "accept", "accept-encoding", "accept-language"),
+    *("if-none-match", "if-modified-since", "range"),
+}
 
 
 @dataclass(frozen=True)
@@ -119,7 +123,7 @@ def fetch(
                 raise OutboundRejected(f"{redact(url)} redirects more than {limits.max_redirects} times.")
             target = checked_url(location, base=current)
             if _origin(target) != _origin(current):
-                sent = {name: value for name, value in sent.items() if name not in _NOT_FOR_STRANGERS}
+                sent = {name: value for name, value in sent.items() if name in _FOR_STRANGERS}
             current = target
     return OutboundResponse(
         url=str(current),

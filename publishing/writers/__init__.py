@@ -2,6 +2,7 @@
 
 from publishing.writers.base import Body, Brief, Item, Length, Meta, Outline, Step, Writer
 from publishing.writers.errors import (
+    TooLittle,
     Unfinished,
     UnknownWriter,
     WriterError,
@@ -23,6 +24,7 @@ __all__ = [
     "Price",
     "Progress",
     "Step",
+    "TooLittle",
     "Unfinished",
     "UnknownWriter",
     "Usage",

@@ -6,6 +6,7 @@ from typing import Any
 
 from jobs.outbound import Limits, OutboundError, OutboundRejected, OutboundResponse, fetch, redact
 from jobs.storable import clean_text
+from publishing.errors import PublishingError
 from publishing.publishers.base import PublishLater, PublishRefused, PublishUnknown
 
 LIMITS = Limits(connect_seconds=10, read_seconds=30, total_seconds=45, max_bytes=2 * 1024 * 1024)
@@ -13,8 +14,10 @@ LIMITS = Limits(connect_seconds=10, read_seconds=30, total_seconds=45, max_bytes
 _NOT_BEGUN = {408, 425, 429}
 #: Characters of an answer that are told.
 _TOLD = 200
-#: Says in words why an answer is none of the hoped-for kind; nothing where it does not know.
-Explain = Callable[[OutboundResponse], str]
+
+#: Given an answer that is no 2xx and a sentence that tells of it: the error to raise, where the kind knows better than
+#: its status says; None where it does not.
+Judge = Callable[[OutboundResponse, str], PublishingError | None]
 
 
 def change(
@@ -24,13 +27,13 @@ def change(
     headers: Mapping[str, str],
     *,
     hidden: Collection[str] = (),
-    explain: Explain | None = None,
+    judge: Judge | None = None,
 ) -> OutboundResponse:
     """Send the one request that changes something; the answer is a 2xx.
 
     Raises PublishLater when nothing can have been changed and later may work, PublishRefused when the server said no,
     and PublishUnknown for everything that leaves it open: no answer, half an answer, a server's own error.
-    `hidden` are texts that must not come back in messages; `explain` says what a refusal means, the body does otherwise.
+    `hidden` are texts that must not come back in messages. `judge` may know better what an answer means.
     """
     try:
         response = fetch(url, method=method, headers=headers, content=body, limits=LIMITS)
@@ -43,7 +46,9 @@ def change(
         raise PublishLater(message) from error
     if 200 <= response.status < 300:
         return response
-    message = _told(response, hidden, explain)
+    message = _told(response, hidden)
+    if judge is not None and (known := judge(response, message)) is not None:
+        raise known
     if response.status in _NOT_BEGUN:
         raise PublishLater(message, status=response.status, retry_after=response.retry_after)
     if response.status < 500:
@@ -52,9 +57,9 @@ def change(
 
 
 def look(
-    url: str, headers: Mapping[str, str], *, hidden: Collection[str] = (), explain: Explain | None = None
+    url: str, headers: Mapping[str, str], *, hidden: Collection[str] = (), judge: Judge | None = None
 ) -> OutboundResponse:
-    """Read; the answer is a 2xx or 404. Raises PublishLater, PublishRefused."""
+    """Read; the answer is a 2xx or 404. Raises PublishLater, PublishRefused; `judge` as for `change`."""
     try:
         response = fetch(url, headers=headers, limits=LIMITS)
     except OutboundError as error:
@@ -64,7 +69,9 @@ def look(
         raise PublishLater(message) from error
     if 200 <= response.status < 300 or response.status == 404:
         return response
-    message = _told(response, hidden, explain)
+    message = _told(response, hidden)
+    if judge is not None and (known := judge(response, message)) is not None:
+        raise known
     if response.status in _NOT_BEGUN or response.status >= 500:
         raise PublishLater(message, status=response.status, retry_after=response.retry_after)
     raise PublishRefused(message, status=response.status)
@@ -72,11 +79,28 @@ def look(
 
 def object_of(response: OutboundResponse) -> dict[str, Any] | None:
     """The JSON object of an answer; None when it is none."""
+    found = _json_of(response)
+    return found if isinstance(found, dict) else None
+
+
+def objects_of(response: OutboundResponse) -> list[dict[str, Any]] | None:
+    """The JSON objects of an answer that is a list of them; None when it is none."""
+    found = _json_of(response)
+    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+        return None
+    return found
+
+
+def address_of(value: object) -> str:
+    """An http(s) address that an answer names; empty when it is none."""
+    return value if isinstance(value, str) and value.startswith(("http://", "https://")) else ""
+
+
+def _json_of(response: OutboundResponse) -> object:
     try:
-        found = json.loads(response.body)
+        return json.loads(response.body)
     except (ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) else None
 
 
 def encode(body: Mapping[str, Any]) -> bytes:
@@ -84,9 +108,8 @@ def encode(body: Mapping[str, Any]) -> bytes:
     return json.dumps(body, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
 
 
-def _told(response: OutboundResponse, hidden: Collection[str], explain: Explain | None) -> str:
-    said = explain(response) if explain else ""
-    said = said or " ".join(response.body.decode(errors="replace").split())[:_TOLD]
+def _told(response: OutboundResponse, hidden: Collection[str]) -> str:
+    said = " ".join(response.body.decode(errors="replace").split())[:_TOLD]
     told = f"{redact(response.url)} answered with status {response.status}{f': {said}' if said else ''}"
     return _scrubbed(told, hidden)
 

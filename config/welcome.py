@@ -82,6 +82,7 @@ def show_the_way_in(origin: str) -> None:
     """The addresses, and a new administrator's password when there is no administrator yet. It is shown only now."""
     say("")
     say(f"  Almanac    {origin}/")
+    say(f"  Blog       {origin}/blog/")
     say(f"  Admin      {origin}/admin/")
     say(f"  API        {origin}/api/v1/")
     users = get_user_model()

@@ -1,7 +1,11 @@
 """One HTTP request of a publisher, and what its answer means for a post that must go out exactly once."""
 
 import json
-from collections.abc import Callable, Collection, Mapping
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
 from typing import Any
 
 from jobs.outbound import Limits, OutboundError, OutboundRejected, OutboundResponse, fetch, redact
@@ -9,11 +13,35 @@ from jobs.storable import clean_text
 from publishing.errors import PublishingError
 from publishing.publishers.base import PublishLater, PublishRefused, PublishUnknown
 
+#: Of one request. Within a turn it may be shorter: see `ends_by`.
 LIMITS = Limits(connect_seconds=10, read_seconds=30, total_seconds=45, max_bytes=2 * 1024 * 1024)
 #: The server says that it has not even begun. Not 503: proxies give it for a server that broke off in the middle.
 _NOT_BEGUN = {408, 425, 429}
 #: Characters of an answer that are told.
 _TOLD = 200
+
+
+@dataclass(frozen=True)
+class _Turn:
+    until: float
+    each: float
+
+
+_turn: ContextVar[_Turn | None] = ContextVar("turn", default=None)
+
+
+@contextmanager
+def ends_by(until: float, *, each: float) -> Iterator[None]:
+    """Requests of the block end by that time of `time.monotonic`, and take `each` seconds at most.
+
+    A change that might not end in time is not begun: afterwards somebody else may be at it.
+    """
+    token = _turn.set(_Turn(until, each))
+    try:
+        yield
+    finally:
+        _turn.reset(token)
+
 
 #: Given an answer that is no 2xx and a sentence that tells of it: the error to raise, where the kind knows better than
 #: its status says; None where it does not.
@@ -35,8 +63,9 @@ def change(
     and PublishUnknown for everything that leaves it open: no answer, half an answer, a server's own error.
     `hidden` are texts that must not come back in messages. `judge` may know better what an answer means.
     """
+    limits = _limits(is_change=True)
     try:
-        response = fetch(url, method=method, headers=headers, content=body, limits=LIMITS)
+        response = fetch(url, method=method, headers=headers, content=body, limits=limits)
     except OutboundError as error:
         message = _scrubbed(str(error), hidden)
         if error.may_have_arrived:
@@ -57,11 +86,16 @@ def change(
 
 
 def look(
-    url: str, headers: Mapping[str, str], *, hidden: Collection[str] = (), judge: Judge | None = None
+    url: str,
+    headers: Mapping[str, str],
+    *,
+    hidden: Collection[str] = (),
+    judge: Judge | None = None,
 ) -> OutboundResponse:
     """Read; the answer is a 2xx or 404. Raises PublishLater, PublishRefused; `judge` as for `change`."""
+    limits = _limits(is_change=False)
     try:
-        response = fetch(url, headers=headers, limits=LIMITS)
+        response = fetch(url, headers=headers, limits=limits)
     except OutboundError as error:
         message = _scrubbed(str(error), hidden)
         if isinstance(error, OutboundRejected):
@@ -75,6 +109,19 @@ def look(
     if response.status in _NOT_BEGUN or response.status >= 500:
         raise PublishLater(message, status=response.status, retry_after=response.retry_after)
     raise PublishRefused(message, status=response.status)
+
+
+def _limits(*, is_change: bool) -> Limits:
+    """What one request may take now; raises PublishLater when the turn has no time left for it."""
+    turn = _turn.get()
+    if turn is None:
+        return LIMITS
+    whole, left = min(LIMITS.total_seconds, turn.each), turn.until - time.monotonic()
+    if left <= (whole if is_change else 0):
+        raise PublishLater(
+            "There was no time left to send it." if is_change else "There was no time left to look."
+        )
+    return replace(LIMITS, total_seconds=min(whole, left))
 
 
 def object_of(response: OutboundResponse) -> dict[str, Any] | None:

@@ -167,7 +167,8 @@ class FaultyServer(ABC):
             do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = handle_request
 
             def _answer(self, reply: Reply) -> None:
-                self.send_response(reply.status)
+                begin = self.send_response_only if "date" in reply.headers else self.send_response
+                begin(reply.status)
                 for name, value in reply.headers.items():
                     self.send_header(name, value)
                 self.send_header("Content-Length", str(len(reply.body)))

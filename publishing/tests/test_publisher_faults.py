@@ -78,7 +78,7 @@ def meets(*faults):
 
 def until_quiet(publication, most=20):
     """Do what is due until nothing is; gives every state it was in."""
-    states = []
+    states: list[str] = []
     for _ in range(most):
         carried_out = carry_out(publication.pk)
         publication.refresh_from_db()
@@ -175,7 +175,7 @@ def test_a_look_that_goes_wrong_proves_nothing(server, publication, fault):
 
 def repeated(act, most=5):
     """Until it works, as whoever changes posts has to; gives what it met on the way."""
-    met = []
+    met: list[type[Exception]] = []
     for _ in range(most):
         try:
             return met, act()

@@ -144,7 +144,7 @@ class FaultyServer(ABC):
                     reply = server.respond(request) if not fault or fault in KEPT else Reply()
                 getattr(self, f"_{fault or 'answer'}")(reply)
 
-            do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = handle_request
+            do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = handle_request
 
             def _answer(self, reply: Reply) -> None:
                 self.send_response(reply.status)

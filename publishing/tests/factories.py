@@ -10,7 +10,7 @@ from pytest_httpserver import HTTPServer
 
 from jobs.context import ActiveRun
 from jobs.secrets import Sealed
-from publishing.models import FeedItem, Post, Publication, Publisher, Source
+from publishing.models import Agent, FeedItem, Post, Publication, Publisher, Source
 
 _numbers = count(1)
 
@@ -102,3 +102,18 @@ def entry(number: int, title: str = "", text: str = "") -> str:
 def allow(settings: Any, *servers: HTTPServer) -> None:
     """Let these local servers through the guard, by exact host and port."""
     settings.OUTBOUND_ALLOWED_HOSTS = [f"{server.host}:{server.port}" for server in servers]
+
+
+def make_agent(**fields: Any) -> Agent:
+    """One with a source of three new items, unless `sources` are given."""
+    number = next(_numbers)
+    chosen = fields.pop("sources", None)
+    publishers = fields.pop("publishers", [])
+    agent = Agent.objects.create(**{"name": f"Agent {number}", **fields})
+    if chosen is None:
+        chosen = [make_source()]
+        for _ in range(3):
+            make_item(chosen[0])
+    agent.sources.set(chosen)
+    agent.publishers.set(publishers)
+    return agent

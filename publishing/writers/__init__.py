@@ -2,6 +2,7 @@
 
 from publishing.writers.base import Body, Brief, Item, Length, Meta, Outline, Step, Writer
 from publishing.writers.errors import (
+    TooLittle,
     Unfinished,
     UnknownWriter,
     WriterError,
@@ -21,6 +22,7 @@ __all__ = [
     "Outline",
     "Price",
     "Step",
+    "TooLittle",
     "Unfinished",
     "UnknownWriter",
     "Usage",

@@ -182,12 +182,12 @@ def move(post: Post, status: str, *, by: AbstractBaseUser | None = None, note: s
 def follow_publications(post_id: int) -> None:
     """Bring the post to the state that follows from its publications. Locks it."""
     post = Post.objects.select_for_update().get(pk=post_id)
-    status = _following(set(post.publications.values_list("state", flat=True)))
+    status = following(set(post.publications.values_list("state", flat=True)))
     if post.status != status and post.status not in Status.undecided():
         move(post, status)
 
 
-def _following(states: set[str]) -> str:
+def following(states: set[str]) -> str:
     State = Publication.State
     if states & {State.WAITING, State.SENDING}:
         return Status.PUBLISHING

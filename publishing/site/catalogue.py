@@ -38,7 +38,7 @@ class Page:
 
 def shown() -> Publications:
     """The publications on the site with their posts, the newest first."""
-    publisher = Publisher.objects.filter(kind=BuiltInSite.name).values("pk")[:1]
+    publisher = Publisher.objects.filter(kind=BuiltInSite.name).order_by().values("pk")[:1]
     return (
         Publication.objects.filter(
             publisher_id=Subquery(publisher),
@@ -58,10 +58,10 @@ def entry(slug: str) -> Entry:
 
 
 def neighbours(entry: Entry) -> tuple[Entry | None, Entry | None]:
-    """The next newer and the next older post."""
+    """The next newer and the next older post, without their texts."""
     at, pk = entry.published_at, entry.publication.pk
-    newer = _newer_than(shown(), at, pk).first()
-    older = _older_than(shown(), at, pk).first()
+    newer = _newer_than(without_texts(shown()), at, pk).first()
+    older = _older_than(without_texts(shown()), at, pk).first()
     return Entry(newer) if newer else None, Entry(older) if older else None
 
 
@@ -106,21 +106,16 @@ def months() -> list[datetime]:
 
 def topics() -> list[tuple[Tag, int]]:
     """The tags of the newest posts with how many of these have them, the most common first."""
-    counts = Counter(tag for publication in recent(RECENT) for tag in publication.tags)
+    tags = shown().select_related(None).values_list("post__tags", flat=True)[:RECENT]
+    counts = Counter(tag for names in tags for tag in Tag.all_of(names))
     return sorted(counts.items(), key=lambda counted: (-counted[1], counted[0].name.casefold()))
 
 
-def recent(count: int) -> list[Entry]:
-    """The newest posts, without their texts."""
-    return [Entry(publication) for publication in without_texts(shown())[:count]]
-
-
 def without_texts(publications: Publications) -> Publications:
-    """With so much of their posts as lists of addresses and tags need."""
+    """With so much of their posts as it takes to link to them."""
+    names = ["slug", "title", "language", "updated_at", "revision"]
     bare = publications.select_related(None).select_related("post")
-    return bare.only(
-        "published_at", "due_at", "post__slug", "post__tags", "post__updated_at", "post__revision"
-    )
+    return bare.only("published_at", "due_at", *(f"post__{name}" for name in names))
 
 
 def newest(publications: Publications, count: int) -> list[Entry]:

@@ -118,6 +118,11 @@ class Collected:
         )
 
 
+def estimated_tokens(text: str) -> int:
+    """About how many tokens a text has; models count differently, and only they know."""
+    return _estimated(len(text.encode(errors="replace")))
+
+
 def _estimated(count: int) -> int:
     return -int(-count // BYTES_IN_TOKEN)
 

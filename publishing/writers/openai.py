@@ -9,6 +9,7 @@ from pydantic import BaseModel, JsonValue, ValidationError
 import chat
 from publishing.commissions import prompts
 from publishing.commissions.checks import WHOLE_TEXT, check
+from publishing.commissions.estimates import estimate
 from publishing.commissions.material import Material, material
 from publishing.commissions.naming import MetaAnswer, read_meta
 from publishing.commissions.page import read_page
@@ -21,6 +22,7 @@ from publishing.writers.base import Body, Brief, Meta, Outline, Step, Writer
 from publishing.writers.errors import Unfinished, WriterRefused, WriterUnavailable
 from publishing.writers.progress import Progress, listener
 from publishing.writers.registry import register
+from publishing.writers.usage import Usage
 
 T = TypeVar("T")
 
@@ -38,6 +40,9 @@ class OpenAIWriter(Writer):
 
     def why_not(self) -> str:
         return chat.why_not()
+
+    def estimate(self, brief: Brief) -> Usage:
+        return Usage() if chat.why_not() else estimate(brief, chat.configured())
 
     def outline(self, brief: Brief) -> Step[Outline]:
         """Sections with the items that each stands on."""

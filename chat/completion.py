@@ -214,7 +214,8 @@ class _Question:
         usage = self._usage(is_doubtful=True) if error.may_have_arrived else None
         endpoint, seconds = self._endpoint, time.monotonic() - self._started
         if isinstance(error, OutboundRejected):
-            return ChatRefused(f"The model {endpoint.model} cannot be asked: {error}", usage=usage)
+            own = "" if usage else " If this server is yours, name its host:port in OUTBOUND_ALLOWED_HOSTS."
+            return ChatRefused(f"The model {endpoint.model} cannot be asked: {error}{own}", usage=usage)
         if seconds >= endpoint.total_seconds:
             reason = f"was not done after {endpoint.total_seconds:g} seconds"
         elif time.monotonic() - self._heard >= endpoint.idle_seconds:

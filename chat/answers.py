@@ -54,6 +54,8 @@ class Collected:
     model: str
     price: Price | None
     prompt_bytes: int
+    #: Whether the question may have left; before that nothing can be billed.
+    is_sent: bool = False
     refusal: str = ""
     finish_reason: str = ""
     has_tool_calls: bool = False

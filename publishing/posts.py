@@ -5,7 +5,6 @@ from datetime import datetime
 from itertools import count
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
@@ -19,6 +18,7 @@ from jobs.models import JobRun
 from publishing import assessment
 from publishing.feeds.sanitise import clean_html
 from publishing.models import Post, PostTransition, Publication, Publisher
+from publishing.site import addresses
 
 Status = Post.Status
 
@@ -95,7 +95,7 @@ def _save(post: Post, *, is_new: bool) -> None:
 
 def address_of(post: Post) -> str:
     """Where readers will find it, as far as that is known: its own word, or the built-in site."""
-    return post.canonical_url or f"{settings.SITE_URL.rstrip('/')}/blog/{post.slug}/"
+    return post.canonical_url or addresses.absolute(addresses.post_path(post.slug))
 
 
 def _free_slug(text: str) -> str:
@@ -138,6 +138,12 @@ def schedule(
         move(post, Status.SCHEDULED, by=by)
         audit.record(by, post, f"Scheduled for {at:%Y-%m-%d %H:%M} UTC.")
     return post
+
+
+def publishers_of(post: Post) -> list[Publisher]:
+    """Where it goes out unless somebody says otherwise: where it is scheduled for, or else its agent's publishers."""
+    scheduled = list(Publisher.objects.filter(publications__post=post))
+    return scheduled or (list(post.agent.publishers.all()) if post.agent is not None else [])
 
 
 def publish_now(

@@ -110,7 +110,7 @@ def test_settings_that_do_not_fit_their_kind_are_refused_with_the_field(client, 
 
 def test_an_unknown_kind_publisher_or_time_is_refused(client):
     said = post(client, PUBLISHERS, {"name": "Blog", "kind": "telegraph", "settings": {}}, 400)
-    assert "known: file, webhook" in said["fields"]["kind"][0]
+    assert "known: devto, file," in said["fields"]["kind"][0]
     address = f"{POSTS}{make_post().pk}/"
     said = post(client, f"{address}publish/", {"publishers": [2**31 - 1]}, 400)
     assert said["fields"]["publishers"] == ["There is no publisher 2147483647."]

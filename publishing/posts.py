@@ -18,7 +18,7 @@ from jobs.models import JobRun
 from publishing import assessment
 from publishing.feeds.sanitise import clean_html
 from publishing.models import Post, PostTransition, Publication, Publisher
-from publishing.site import addresses
+from publishing.site.addresses import absolute, post_path
 
 Status = Post.Status
 
@@ -95,7 +95,7 @@ def _save(post: Post, *, is_new: bool) -> None:
 
 def address_of(post: Post) -> str:
     """Where readers will find it, as far as that is known: its own word, or the built-in site."""
-    return post.canonical_url or addresses.absolute(addresses.post_path(post.slug))
+    return post.canonical_url or absolute(post_path(post.slug))
 
 
 def _free_slug(text: str) -> str:
@@ -188,12 +188,12 @@ def move(post: Post, status: str, *, by: AbstractBaseUser | None = None, note: s
 def follow_publications(post_id: int) -> None:
     """Bring the post to the state that follows from its publications. Locks it."""
     post = Post.objects.select_for_update().get(pk=post_id)
-    status = _following(set(post.publications.values_list("state", flat=True)))
+    status = following(set(post.publications.values_list("state", flat=True)))
     if post.status != status and post.status not in Status.undecided():
         move(post, status)
 
 
-def _following(states: set[str]) -> str:
+def following(states: set[str]) -> str:
     State = Publication.State
     if states & {State.WAITING, State.SENDING}:
         return Status.PUBLISHING

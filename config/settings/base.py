@@ -301,6 +301,8 @@ if SAMPLE_WORLD_URL:
 
 # publishing: how many hosts one round of polling asks at the same time.
 PUBLISHING_POLL_THREADS = env.integer("PUBLISHING_POLL_THREADS", 8)
+# How many characters of all sources together a language model is given for one post.
+PUBLISHING_SOURCES_CHARS = env.integer("PUBLISHING_SOURCES_CHARS", 60_000)
 # How long a worker has to send a post or to look for one; then it is taken for dead. One request takes a quarter at most.
 PUBLISHING_LEASE_SECONDS = env.seconds("PUBLISHING_LEASE_SECONDS", 180)
 # What a server gets to finish a request whose answer was lost, before we look whether the post is there.

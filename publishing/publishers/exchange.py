@@ -19,8 +19,6 @@ LIMITS = Limits(connect_seconds=10, read_seconds=30, total_seconds=45, max_bytes
 _NOT_BEGUN = {408, 425, 429}
 #: Characters of an answer that are told.
 _TOLD = 200
-#: Says in words why an answer is none of the hoped-for kind; nothing where it does not know.
-Explain = Callable[[OutboundResponse], str]
 
 
 @dataclass(frozen=True)
@@ -57,15 +55,13 @@ def change(
     headers: Mapping[str, str],
     *,
     hidden: Collection[str] = (),
-    explain: Explain | None = None,
     judge: Judge | None = None,
 ) -> OutboundResponse:
     """Send the one request that changes something; the answer is a 2xx.
 
     Raises PublishLater when nothing can have been changed and later may work, PublishRefused when the server said no,
     and PublishUnknown for everything that leaves it open: no answer, half an answer, a server's own error.
-    `hidden` are texts that must not come back in messages. `explain` says what a refusal means, where the body does not;
-    `judge` may know better what an answer means.
+    `hidden` are texts that must not come back in messages. `judge` may know better what an answer means.
     """
     limits = _limits(is_change=True)
     try:
@@ -79,7 +75,7 @@ def change(
         raise PublishLater(message) from error
     if 200 <= response.status < 300:
         return response
-    message = _told(response, hidden, explain)
+    message = _told(response, hidden)
     if judge is not None and (known := judge(response, message)) is not None:
         raise known
     if response.status in _NOT_BEGUN:
@@ -94,10 +90,9 @@ def look(
     headers: Mapping[str, str],
     *,
     hidden: Collection[str] = (),
-    explain: Explain | None = None,
     judge: Judge | None = None,
 ) -> OutboundResponse:
-    """Read; the answer is a 2xx or 404. Raises PublishLater, PublishRefused; `explain` and `judge` as for `change`."""
+    """Read; the answer is a 2xx or 404. Raises PublishLater, PublishRefused; `judge` as for `change`."""
     limits = _limits(is_change=False)
     try:
         response = fetch(url, headers=headers, limits=limits)
@@ -108,7 +103,7 @@ def look(
         raise PublishLater(message) from error
     if 200 <= response.status < 300 or response.status == 404:
         return response
-    message = _told(response, hidden, explain)
+    message = _told(response, hidden)
     if judge is not None and (known := judge(response, message)) is not None:
         raise known
     if response.status in _NOT_BEGUN or response.status >= 500:
@@ -160,9 +155,8 @@ def encode(body: Mapping[str, Any]) -> bytes:
     return json.dumps(body, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
 
 
-def _told(response: OutboundResponse, hidden: Collection[str], explain: Explain | None) -> str:
-    said = explain(response) if explain else ""
-    said = said or " ".join(response.body.decode(errors="replace").split())[:_TOLD]
+def _told(response: OutboundResponse, hidden: Collection[str]) -> str:
+    said = " ".join(response.body.decode(errors="replace").split())[:_TOLD]
     told = f"{redact(response.url)} answered with status {response.status}{f': {said}' if said else ''}"
     return _scrubbed(told, hidden)
 

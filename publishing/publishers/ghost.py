@@ -10,7 +10,6 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import quote, urljoin, urlsplit
 
@@ -19,7 +18,9 @@ from django.utils.text import slugify
 from pydantic import AfterValidator, Field, SecretStr
 
 from jobs.notifications.channels.webhook import web_address
-from jobs.outbound import OutboundResponse
+from jobs.outbound import OutboundResponse, redact
+from jobs.outbound.headers import parse_http_date
+from publishing.errors import PublishingError
 from publishing.publishers.base import (
     Outgoing,
     PublisherKind,
@@ -29,7 +30,7 @@ from publishing.publishers.base import (
     Remote,
     Settings,
 )
-from publishing.publishers.exchange import change, encode, look, object_of
+from publishing.publishers.exchange import address_of, change, encode, look, object_of
 from publishing.publishers.registry import register
 from publishing.words import shortened
 
@@ -119,51 +120,121 @@ class Ghost(PublisherKind[GhostSettings]):
     can_withdraw: ClassVar[bool] = True
 
     def send(self, post: Outgoing, settings: GhostSettings) -> Remote:
-        content = _content_of(post, settings) | {"slug": post.slug, "status": settings.status}
+        site = _Site(settings)
+        content = _content_of(post, site, settings) | {"slug": post.slug, "status": settings.status}
         if settings.status == "published":
             content["published_at"] = post.published_at.astimezone(UTC).isoformat(timespec="milliseconds")
-        return _saved(_change("POST", "posts/?source=html&formats=html", settings, content))
+        return site.save("POST", "posts/", content)
 
     def find(self, post: Outgoing, settings: GhostSettings) -> Remote | None:
-        found = _tagged(post, settings)
+        found = _tagged(post, _Site(settings))
         return None if found is None else _remote(found, 200)
 
     def update(self, post: Outgoing, remote: Remote, settings: GhostSettings) -> Remote:
-        current = _current(post, remote, settings)
+        site = _Site(settings)
+        current = _current(post, remote, site)
         if current is None:
             raise PublishRefused("It is not in Ghost any more.", status=404)
-        content = _content_of(post, settings) | {"updated_at": current.get("updated_at")}
-        path = f"posts/{current['id']}/?source=html&formats=html"
-        try:
-            return _saved(_change("PUT", path, settings, content))
-        except PublishRefused as error:
-            if error.status == 409:  # somebody saved it between our two requests
-                raise PublishLater(str(error), status=409) from error
-            raise
+        content = _content_of(post, site, settings) | {"updated_at": current.get("updated_at")}
+        return site.save("PUT", f"posts/{current['id']}/", content)
 
     def withdraw(self, post: Outgoing, remote: Remote, settings: GhostSettings) -> None:
-        current = _current(post, remote, settings)
+        site = _Site(settings)
+        current = _current(post, remote, site)
         if current is not None:
-            _remove(f"posts/{current['id']}/", settings)
-        found = _read(f"tags/slug/{_marker_slug(post)}/", "tags", settings, is_one=True)
+            site.remove(f"posts/{current['id']}/")
+        found = site.read(f"tags/slug/{_marker_slug(post)}/", "tags", is_one=True)
         # An internal tag that may not be removed does no harm.
         with suppress(PublishRefused):
             for tag in found:
-                _remove(f"tags/{tag['id']}/", settings)
+                site.remove(f"tags/{tag['id']}/")
 
     def test(self, settings: GhostSettings) -> str:
-        answer = _look("site/", settings)
-        site = (object_of(answer) or {}).get("site")
-        if answer.status == 404 or not isinstance(site, dict):
+        site = _Site(settings)
+        answer = site.look("site/")
+        about = (object_of(answer) or {}).get("site")
+        if answer.status == 404 or not isinstance(about, dict):
             raise PublishRefused(f"{settings.url} does not answer as Ghost does.", status=answer.status)
         if answer.redirects:
             raise PublishRefused(_elsewhere(answer.url), status=answer.redirects[0].status)
-        _read("posts/?limit=1&fields=id", "posts", settings)
-        title = " ".join(str(site.get("title", "")).split())[:100]
-        return f"“{title}” is a site of Ghost {str(site.get('version', ''))[:20]}, and the key may read its posts."
+        site.read("posts/?limit=1&fields=id", "posts")
+        title = " ".join(str(about.get("title", "")).split())[:100]
+        return f"“{title}” is a site of Ghost {str(about.get('version', ''))[:20]}, and the key may read its posts."
 
 
-def _content_of(post: Outgoing, settings: GhostSettings) -> dict[str, Any]:
+class _Site:
+    """The Admin API of one site."""
+
+    def __init__(self, settings: GhostSettings) -> None:
+        self._settings = settings
+        self._key = settings.key.get_secret_value()
+        self._hidden = [self._key, self._key.partition(":")[2]]
+
+    def look(self, path: str) -> OutboundResponse:
+        return look(self._address(path), self._headers(), hidden=self._hidden, judge=self._judge)
+
+    def read(self, path: str, name: str, *, is_one: bool = False) -> list[dict[str, Any]]:
+        """The rows of an answer. Raises PublishLater, PublishRefused.
+
+        No rows for one thing that Ghost itself does not know; a list that is not found is a wrong address instead.
+        """
+        answer = self.look(path)
+        if is_one and answer.status == 404 and _problem(answer):
+            return []
+        rows = (object_of(answer) or {}).get(name) if answer.status != 404 else None
+        if not isinstance(rows, list) or not all(_has_id(row) for row in rows):
+            raise PublishLater(f"{self._settings.url} does not answer as Ghost does.", status=answer.status)
+        return rows
+
+    def save(self, method: str, path: str, content: Mapping[str, Any]) -> Remote:
+        """Make or change a post. Raises the three errors; PublishUnknown when the answer does not name the post."""
+        answer = self._change(method, f"{path}?source=html&formats=html", encode({"posts": [content]}))
+        rows = (object_of(answer) or {}).get("posts")
+        if not isinstance(rows, list) or not rows or not _has_id(rows[0]):
+            raise PublishUnknown("It was taken, but the answer does not name the post.", status=answer.status)
+        return _remote(rows[0], answer.status)
+
+    def remove(self, path: str) -> None:
+        """That it is gone already is fine."""
+        try:
+            self._change("DELETE", path, b"")
+        except PublishRefused as error:
+            if error.status != 404:
+                raise
+
+    def _change(self, method: str, path: str, body: bytes) -> OutboundResponse:
+        headers = self._headers() | {"content-type": "application/json"}
+        return change(method, self._address(path), body, headers, hidden=self._hidden, judge=self._judge)
+
+    def _address(self, path: str) -> str:
+        return f"{self._settings.url}/ghost/api/admin/{path}"
+
+    def _headers(self) -> dict[str, str]:
+        """With a token of now: they live for five minutes."""
+        key_id, _, secret = self._key.partition(":")
+        now = int(time.time())
+        claims = {"iat": now, "exp": now + TOKEN_SECONDS, "aud": "/admin/"}
+        token = jwt.encode(claims, bytes.fromhex(secret), algorithm="HS256", headers={"kid": key_id})
+        return {
+            "authorization": f"Ghost {token}",
+            "accept-version": self._settings.version,
+            "accept": "application/json",
+        }
+
+    def _judge(self, answer: OutboundResponse, told: str) -> PublishingError | None:
+        """A refusal in words that help."""
+        words = _words(answer)
+        if not words or answer.status >= 500 or answer.status in {408, 425, 429}:
+            return None
+        for secret in self._hidden:
+            words = words.replace(secret, "[hidden]")
+        message = f"{redact(answer.url)} answered with status {answer.status}: {words}"
+        # Somebody saved the post between our reading and our writing.
+        kind = PublishLater if _problem(answer).get("code") == "UPDATE_COLLISION" else PublishRefused
+        return kind(message[:500], status=answer.status)
+
+
+def _content_of(post: Outgoing, site: _Site, settings: GhostSettings) -> dict[str, Any]:
     """What is sent and updated alike. Fields that are empty are told as well: an update takes them away."""
     html = post.body_html
     if settings.keep_html:
@@ -171,7 +242,7 @@ def _content_of(post: Outgoing, settings: GhostSettings) -> dict[str, Any]:
     return {
         "title": post.title,
         "html": html,
-        "tags": [{"name": name} for name in [*_tag_names(post, settings), _marker(post)]],
+        "tags": [{"name": name} for name in [*_tag_names(post, site), _marker(post)]],
         "custom_excerpt": shortened(" ".join(post.excerpt.split()), _EXCERPT_CHARS) or None,
         "canonical_url": post.canonical_url or None,
         "meta_title": post.meta_title or None,
@@ -179,7 +250,7 @@ def _content_of(post: Outgoing, settings: GhostSettings) -> dict[str, Any]:
     }
 
 
-def _tag_names(post: Outgoing, settings: GhostSettings) -> list[str]:
+def _tag_names(post: Outgoing, site: _Site) -> list[str]:
     """The post's tags, written as the site writes them: to Ghost, Python and python are two."""
     # A leading # would hide a tag from readers; a leading comma is refused.
     names = [name for tag in post.tags if (name := tag.strip().lstrip("#,").strip())]
@@ -187,7 +258,7 @@ def _tag_names(post: Outgoing, settings: GhostSettings) -> list[str]:
     if not slugs:
         return names
     chosen = ",".join(f"'{slug}'" for slug in slugs)
-    rows = _read(f"tags/?filter={quote(f'slug:[{chosen}]')}&fields=id,name&limit=100", "tags", settings)
+    rows = site.read(f"tags/?filter={quote(f'slug:[{chosen}]')}&fields=id,name&limit=100", "tags")
     there = {str(row.get("name")).casefold(): str(row.get("name")) for row in rows}
     return [there.get(name.casefold(), name) for name in names]
 
@@ -202,14 +273,26 @@ def _marker_slug(post: Outgoing) -> str:
     return f"hash-almanac-{post.marker.hex}"
 
 
-def _tagged(post: Outgoing, settings: GhostSettings) -> dict[str, Any] | None:
+def _tagged(post: Outgoing, site: _Site) -> dict[str, Any] | None:
     """The post with our tag, the oldest should there be several; whatever its status there."""
     query = f"filter=tag:{_marker_slug(post)}&include=tags&{_FIELDS}&order=created_at%20asc&limit=5"
-    rows = _read(f"posts/?{query}", "posts", settings)
+    rows = site.read(f"posts/?{query}", "posts")
     ours = [row for row in rows if _has_tag(row, _marker(post))]
     if rows and not ours:
-        raise PublishLater(f"{settings.url} does not look for tags as Ghost does.", status=200)
+        raise PublishLater("It does not look for tags as Ghost does.", status=200)
     return ours[0] if ours else None
+
+
+def _current(post: Outgoing, remote: Remote, site: _Site) -> dict[str, Any] | None:
+    """The post as it is there now: by its id, or by our tag where the id is not known or has changed, as after an import."""
+    rows = (
+        site.read(f"posts/{remote.id}/?{_FIELDS}", "posts", is_one=True) if _ID.fullmatch(remote.id) else []
+    )
+    return rows[0] if rows else _tagged(post, site)
+
+
+def _has_id(row: object) -> bool:
+    return isinstance(row, dict) and _ID.fullmatch(str(row.get("id"))) is not None
 
 
 def _has_tag(row: Mapping[str, Any], name: str) -> bool:
@@ -217,94 +300,10 @@ def _has_tag(row: Mapping[str, Any], name: str) -> bool:
     return isinstance(tags, list) and any(isinstance(tag, dict) and tag.get("name") == name for tag in tags)
 
 
-def _current(post: Outgoing, remote: Remote, settings: GhostSettings) -> dict[str, Any] | None:
-    """The post as it is there now: by its id, or by our tag where the id is not known or has changed, as after an import."""
-    rows = []
-    if _ID.fullmatch(remote.id):
-        rows = _read(f"posts/{remote.id}/?{_FIELDS}", "posts", settings, is_one=True)
-    return rows[0] if rows else _tagged(post, settings)
-
-
-def _read(path: str, name: str, settings: GhostSettings, *, is_one: bool = False) -> list[dict[str, Any]]:
-    """The rows of an answer. Raises PublishLater, PublishRefused.
-
-    No rows for one thing that Ghost itself does not know; a list that is not found is a wrong address instead.
-    """
-    answer = _look(path, settings)
-    if is_one and answer.status == 404 and _problem(answer):
-        return []
-    rows = (object_of(answer) or {}).get(name) if answer.status != 404 else None
-    if not isinstance(rows, list) or not all(_has_id(row) for row in rows):
-        raise PublishLater(f"{settings.url} does not answer as Ghost does.", status=answer.status)
-    return rows
-
-
-def _has_id(row: object) -> bool:
-    return isinstance(row, dict) and _ID.fullmatch(str(row.get("id"))) is not None
-
-
-def _remove(path: str, settings: GhostSettings) -> None:
-    """Delete it; that it is gone already is fine."""
-    try:
-        change(
-            "DELETE",
-            _address(path, settings),
-            b"",
-            _headers(settings),
-            hidden=_hidden(settings),
-            explain=_words,
-        )
-    except PublishRefused as error:
-        if error.status != 404:
-            raise
-
-
-def _saved(answer: OutboundResponse) -> Remote:
-    """The post that was saved; raises PublishUnknown when the answer does not name it."""
-    rows = (object_of(answer) or {}).get("posts")
-    row = rows[0] if isinstance(rows, list) and rows else None
-    if not isinstance(row, dict) or not _has_id(row):
-        raise PublishUnknown("It was taken, but the answer does not name the post.", status=answer.status)
-    return _remote(row, answer.status)
-
-
 def _remote(row: Mapping[str, Any], status: int) -> Remote:
-    url = str(row.get("url"))
+    url = address_of(row.get("url"))
     # Ghost gives …/404/ for a post that it has not found a place for yet.
-    is_address = url.startswith(("http://", "https://")) and not url.endswith("/404/")
-    return Remote(id=str(row["id"]), url=url if is_address else "", status=status)
-
-
-def _change(method: str, path: str, settings: GhostSettings, content: Mapping[str, Any]) -> OutboundResponse:
-    body = encode({"posts": [content]})
-    headers = _headers(settings) | {"content-type": "application/json"}
-    return change(method, _address(path, settings), body, headers, hidden=_hidden(settings), explain=_words)
-
-
-def _look(path: str, settings: GhostSettings) -> OutboundResponse:
-    return look(_address(path, settings), _headers(settings), hidden=_hidden(settings), explain=_words)
-
-
-def _address(path: str, settings: GhostSettings) -> str:
-    return f"{settings.url}/ghost/api/admin/{path}"
-
-
-def _headers(settings: GhostSettings) -> dict[str, str]:
-    """With a token of now: they live for five minutes."""
-    key_id, _, secret = settings.key.get_secret_value().partition(":")
-    now = int(time.time())
-    claims = {"iat": now, "exp": now + TOKEN_SECONDS, "aud": "/admin/"}
-    token = jwt.encode(claims, bytes.fromhex(secret), algorithm="HS256", headers={"kid": key_id})
-    return {
-        "authorization": f"Ghost {token}",
-        "accept-version": settings.version,
-        "accept": "application/json",
-    }
-
-
-def _hidden(settings: GhostSettings) -> list[str]:
-    key = settings.key.get_secret_value()
-    return [key, key.partition(":")[2]]
+    return Remote(id=str(row["id"]), url="" if url.endswith("/404/") else url, status=status)
 
 
 def _problem(answer: OutboundResponse) -> dict[str, Any]:
@@ -315,16 +314,15 @@ def _problem(answer: OutboundResponse) -> dict[str, Any]:
 
 
 def _words(answer: OutboundResponse) -> str:
-    """What Ghost says, and what to do about it."""
+    """What Ghost says, and what to do about it; nothing when it is not Ghost that speaks."""
     if 300 <= answer.status < 400 and (target := answer.headers.get("location")):
         return _elsewhere(urljoin(answer.url, target))
     problem = _problem(answer)
     said = [str(problem[name])[:200] for name in ("message", "context") if problem.get(name)]
-    if not said:
-        return ""
-    if answer.redirects:
+    said = list(dict.fromkeys(said))
+    if said and answer.redirects:
         said.append(_elsewhere(answer.url))
-    elif advice := _advice(problem, answer):
+    elif said and (advice := _advice(problem, answer)):
         said.append(advice)
     return " ".join(text if text.endswith((".", "!")) else f"{text}." for text in said)
 
@@ -332,7 +330,7 @@ def _words(answer: OutboundResponse) -> str:
 def _advice(problem: Mapping[str, Any], answer: OutboundResponse) -> str:
     message, code = str(problem.get("message")), str(problem.get("code"))
     if code == "INVALID_JWT" and ("expired" in message or "maxAge" in message):
-        return f"Our clock or that of Ghost is wrong{_apart(answer)}."
+        return f"Our clock or Ghost's is wrong{_apart(answer)}."
     if code == "INVALID_JWT" and "signature" in message:
         return "The part of the key after the colon is not the right one."
     if answer.status == 403 and message == "Authorization failed":
@@ -342,9 +340,8 @@ def _advice(problem: Mapping[str, Any], answer: OutboundResponse) -> str:
 
 def _apart(answer: OutboundResponse) -> str:
     """How far the two clocks are apart, as far as the answer tells."""
-    try:
-        theirs = parsedate_to_datetime(answer.headers["date"]).replace(tzinfo=UTC)
-    except (KeyError, ValueError):
+    theirs = parse_http_date(answer.headers.get("date", ""))
+    if theirs is None:
         return ""
     return f": they are {abs((answer.received_at - theirs).total_seconds()):.0f} seconds apart"
 

@@ -2,13 +2,15 @@
 
 import re
 from functools import lru_cache
+from html import escape, unescape
 
 import nh3
 
-from publishing.feeds.sanitise import clean_html, new_cleaner
+from publishing.feeds.sanitise import clean_html, new_cleaner, web_address
 
 #: A tag of sanitised HTML: attributes always stand in double quotes.
 _TAG = re.compile(r"<(/?)([a-z][a-z0-9]*)((?:\s+[^\s\"'<>=/]+=\"[^\"]*\")*)\s*/?>")
+_CITE = re.compile(r"(\scite=\")([^\"]*)\"")
 _H1 = re.compile(r"<h1[\s>]")
 _IMAGE = re.compile(r"<img\s[^>]*?\bsrc=\"(https?://[^\"]+)\"")
 #: Parts of a page: on ours they are where we put them.
@@ -39,13 +41,20 @@ def for_page(html: str) -> str:
 
 def for_feed(html: str, url: str) -> str:
     """Harmless HTML that can be read anywhere: every address in it is absolute, seen from the post's own."""
-    return clean_html(html, url)
+
+    def absolute(tag: re.Match[str]) -> str:
+        return _CITE.sub(lambda cite: f'{cite[1]}{escape(web_address(unescape(cite[2]), url))}"', tag[0])
+
+    html = clean_html(html, url)
+    return (
+        _TAG.sub(absolute, html) if "cite=" in html else html
+    )  # the sanitiser leaves sources of quotations alone
 
 
 def first_image(html: str, url: str) -> str:
     """The address of its first image; "" if there is none."""
     found = _IMAGE.search(for_feed(html, url)) if "<img" in html else None
-    return found[1].replace("&amp;", "&") if found else ""
+    return unescape(found[1]) if found else ""
 
 
 @lru_cache(maxsize=1)

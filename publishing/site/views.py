@@ -69,7 +69,7 @@ def archive(request: HttpRequest) -> HttpResponseBase:
 
 @public
 def topics(request: HttpRequest) -> HttpResponseBase:
-    return page(request, "topics", {"topics": catalogue.topics(), "recent": catalogue.RECENT})
+    return page(request, "topics", {"topics": catalogue.topics()})
 
 
 @public

@@ -9,6 +9,7 @@ from publishing.writers.errors import (
     WriterRefused,
     WriterUnavailable,
 )
+from publishing.writers.progress import Progress, listening
 from publishing.writers.registry import DEFAULT_KIND, choices, get, kinds, load, register
 from publishing.writers.usage import Price, Usage
 
@@ -21,6 +22,7 @@ __all__ = [
     "Meta",
     "Outline",
     "Price",
+    "Progress",
     "Step",
     "TooLittle",
     "Unfinished",
@@ -33,6 +35,7 @@ __all__ = [
     "choices",
     "get",
     "kinds",
+    "listening",
     "load",
     "register",
 ]

@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import Permission
 from django.db.models import QuerySet
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
@@ -12,23 +12,12 @@ from jobs.models import JobRun
 from publishing.api.public import PublicView
 from publishing.api.urls import urlpatterns
 from publishing.models import FeedItem, Source
+from publishing.tests.api_client import client_with
 from publishing.tests.factories import make_agent, make_item, make_publication, make_publisher, make_source
 
 pytestmark = pytest.mark.django_db
 
 SOURCES, ITEMS = "/api/v1/sources/", "/api/v1/items/"
-
-
-def client_with(*permissions: str, is_superuser: bool = False) -> APIClient:
-    user = User.objects.create_user(f"user-{User.objects.count()}", is_superuser=is_superuser)
-    user.user_permissions.set(
-        Permission.objects.filter(
-            content_type__app_label__in=("publishing", "jobs"), codename__in=permissions
-        )
-    )
-    client = APIClient()
-    client.force_authenticate(user)
-    return client
 
 
 @pytest.fixture

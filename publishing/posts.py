@@ -165,6 +165,12 @@ def schedule(
     return post
 
 
+def publishers_of(post: Post) -> list[Publisher]:
+    """Where it goes out unless somebody says otherwise: where it is scheduled for, or else its agent's publishers."""
+    scheduled = list(Publisher.objects.filter(publications__post=post))
+    return scheduled or (list(post.agent.publishers.all()) if post.agent is not None else [])
+
+
 def publish_now(
     post: Post, publishers: Sequence[Publisher], *, by: AbstractBaseUser | None, trigger: JobRun.Trigger
 ) -> JobRun:

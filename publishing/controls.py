@@ -2,12 +2,13 @@
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from jobs import audit
 from jobs.definitions import enqueue, get_job
 from jobs.models import JobRun
-from publishing.models import FeedItem, Source
+from publishing.models import FeedItem, ItemUse, Source
 from publishing.models.item import FeedItemQuerySet
 
 #: What people edit; the rest of a source is written by polls.
@@ -53,11 +54,16 @@ def delete(source: Source, *, by: AbstractBaseUser | None) -> None:
 
 @transaction.atomic
 def poll(
-    source: Source, *, by: AbstractBaseUser | None, trigger: JobRun.Trigger, force: bool = False
+    source: Source,
+    *,
+    by: AbstractBaseUser | None,
+    trigger: JobRun.Trigger,
+    force: bool = False,
+    auto_generate: bool | None = None,
 ) -> JobRun:
-    """Queue a run that polls the source now."""
+    """Queue a run that polls the source now. `auto_generate`: whether agents write of what is new; None: as it says."""
     audit.record(by, source, "Asked for a poll" + (" of everything." if force else "."))
-    parameters = {"source_id": source.pk, "force": force}
+    parameters = {"source_id": source.pk, "force": force, "auto_generate": auto_generate}
     return enqueue(get_job("publishing.monitor_feed"), parameters, trigger=trigger, requested_by=by)
 
 
@@ -106,7 +112,10 @@ def replay(items: FeedItemQuerySet, *, by: AbstractBaseUser | None) -> int:
     used = items.kept().filter(state__in=FeedItem.State.ended())
     chosen = list(used.select_for_update(of=("self",)))
     ids = [item.pk for item in chosen]
-    FeedItem.objects.filter(pk__in=ids).update(state=FeedItem.State.SEEN, state_reason="")
+    ItemUse.objects.filter(item__in=ids).delete()
+    FeedItem.objects.filter(pk__in=ids).update(
+        state=FeedItem.State.SEEN, state_reason="", replays=F("replays") + 1
+    )
     for item in chosen:
         audit.record(by, item, "Put back to be used again.")
     return len(chosen)

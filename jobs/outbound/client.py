@@ -28,7 +28,11 @@ _NOT_SENT = (
     httpx.UnsupportedProtocol,
     httpx.LocalProtocolError,
 )
-_NOT_FOR_STRANGERS = {"authorization", "cookie", "proxy-authorization"}
+#: What another origin is sent after a redirect. Everything else may be a credential, whatever it is called.
+_FOR_STRANGERS = {
+    *("user-agent", "accept", "accept-encoding", "accept-language"),
+    *("if-none-match", "if-modified-since", "range"),
+}
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,7 @@ def fetch(
     guard = guard or AddressGuard(settings.OUTBOUND_ALLOWED_HOSTS)
     started = time.monotonic()
     deadline = Deadline(limits.total_seconds)
-    current = _checked_url(url)
+    current = checked_url(url)
     sent = {"user-agent": USER_AGENT, "accept": "*/*", "accept-encoding": ACCEPTED}
     sent |= {name.lower(): value for name, value in (headers or {}).items()}
     hops: list[Redirect] = []
@@ -117,9 +121,9 @@ def fetch(
             hops.append(Redirect(str(current), answer.status))
             if len(hops) > limits.max_redirects:
                 raise OutboundRejected(f"{redact(url)} redirects more than {limits.max_redirects} times.")
-            target = _checked_url(location, base=current)
+            target = checked_url(location, base=current)
             if _origin(target) != _origin(current):
-                sent = {name: value for name, value in sent.items() if name not in _NOT_FOR_STRANGERS}
+                sent = {name: value for name, value in sent.items() if name in _FOR_STRANGERS}
             current = target
     return OutboundResponse(
         url=str(current),
@@ -166,12 +170,17 @@ def _exchange(
         error.may_have_arrived = is_sent
         raise
     except httpx.TransportError as error:
-        told = _error_of(error, name)
-        told.may_have_arrived = not isinstance(error, _NOT_SENT)
-        raise told from error
+        raise error_of(error, name) from error
 
 
-def _error_of(error: httpx.TransportError, name: str) -> OutboundError:
+def error_of(error: httpx.TransportError, name: str) -> OutboundError:
+    """What a failed request means, and whether it may have arrived."""
+    told = _told(error, name)
+    told.may_have_arrived = not isinstance(error, _NOT_SENT)
+    return told
+
+
+def _told(error: httpx.TransportError, name: str) -> OutboundError:
     if isinstance(error, httpx.TimeoutException):
         return OutboundUnavailable(f"{name} did not answer in time.")
     if isinstance(error, (httpx.UnsupportedProtocol, httpx.LocalProtocolError)):
@@ -183,7 +192,7 @@ def _reason(error: httpx.TransportError) -> str:
     return str(error).rstrip(".") or type(error).__name__
 
 
-def _checked_url(text: str, base: httpx.URL | None = None) -> httpx.URL:
+def checked_url(text: str, base: httpx.URL | None = None) -> httpx.URL:
     """The absolute http(s) URL; OutboundRejected with the reason for anything else."""
     try:
         url = httpx.URL(text.strip())

@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("publishing", "0003_agents_and_generations")]
+    dependencies = [("publishing", "0004_site")]
 
     operations = [
         migrations.AddIndex(

@@ -5,6 +5,7 @@ from typing import Self
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.core.validators import URLValidator
 from django.db import models
 from django.db.models import Q
@@ -18,6 +19,12 @@ class PostQuerySet(models.QuerySet["Post"]):
     def due(self, at: datetime) -> Self:
         """Scheduled posts whose time has come, the most overdue first."""
         return self.filter(status=Post.Status.SCHEDULED, scheduled_at__lte=at).order_by("scheduled_at", "pk")
+
+    def complete(self) -> Self:
+        """With everything that is known of each: where it goes, what it stands on, how it was written."""
+        return self.select_related("agent", "created_by", "generation").prefetch_related(
+            "transitions__by", "sources", "publications", "generation__steps", "generation__usage"
+        )
 
     def public(self) -> Self:
         """What anybody may read."""
@@ -133,6 +140,8 @@ class Post(models.Model):
             ),
             # lists by state
             models.Index(fields=["status", "-created_at"], name="publishing_post_status"),
+            # posts with a tag
+            GinIndex(fields=["tags"], name="publishing_post_tags"),
         ]
 
     def __str__(self) -> str:

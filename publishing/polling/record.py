@@ -34,6 +34,8 @@ class PollResult:
     skipped: int = 0
     next_poll_at: datetime | None = None
     notes: tuple[str, ...] = ()
+    #: Posts begun of its new items (`publishing.news`).
+    posts_triggered: int = 0
 
 
 @transaction.atomic

@@ -40,6 +40,8 @@ class RoundResult:
     postponed: int = 0
     new_items: int = 0
     updated_items: int = 0
+    #: Posts begun of the new items (`publishing.news`).
+    posts_triggered: int = 0
     failures: dict[str, str] = field(default_factory=dict)
 
 

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
@@ -10,6 +10,7 @@ from typing import Any
 
 from jobs.outbound import Limits, OutboundError, OutboundRejected, OutboundResponse, fetch, redact
 from jobs.storable import clean_text
+from publishing.errors import PublishingError
 from publishing.publishers.base import PublishLater, PublishRefused, PublishUnknown
 
 #: Of one request. Within a turn it may be shorter: see `ends_by`.
@@ -42,14 +43,25 @@ def ends_by(until: float, *, each: float) -> Iterator[None]:
         _turn.reset(token)
 
 
+#: Given an answer that is no 2xx and a sentence that tells of it: the error to raise, where the kind knows better than
+#: its status says; None where it does not.
+Judge = Callable[[OutboundResponse, str], PublishingError | None]
+
+
 def change(
-    method: str, url: str, body: bytes, headers: Mapping[str, str], *, hidden: Collection[str] = ()
+    method: str,
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    *,
+    hidden: Collection[str] = (),
+    judge: Judge | None = None,
 ) -> OutboundResponse:
     """Send the one request that changes something; the answer is a 2xx.
 
     Raises PublishLater when nothing can have been changed and later may work, PublishRefused when the server said no,
     and PublishUnknown for everything that leaves it open: no answer, half an answer, a server's own error.
-    `hidden` are texts that must not come back in messages.
+    `hidden` are texts that must not come back in messages. `judge` may know better what an answer means.
     """
     limits = _limits(is_change=True)
     try:
@@ -64,6 +76,8 @@ def change(
     if 200 <= response.status < 300:
         return response
     message = _told(response, hidden)
+    if judge is not None and (known := judge(response, message)) is not None:
+        raise known
     if response.status in _NOT_BEGUN:
         raise PublishLater(message, status=response.status, retry_after=response.retry_after)
     if response.status < 500:
@@ -71,8 +85,14 @@ def change(
     raise PublishUnknown(message, status=response.status)
 
 
-def look(url: str, headers: Mapping[str, str], *, hidden: Collection[str] = ()) -> OutboundResponse:
-    """Read; the answer is a 2xx or 404. Raises PublishLater, PublishRefused."""
+def look(
+    url: str,
+    headers: Mapping[str, str],
+    *,
+    hidden: Collection[str] = (),
+    judge: Judge | None = None,
+) -> OutboundResponse:
+    """Read; the answer is a 2xx or 404. Raises PublishLater, PublishRefused; `judge` as for `change`."""
     limits = _limits(is_change=False)
     try:
         response = fetch(url, headers=headers, limits=limits)
@@ -84,6 +104,8 @@ def look(url: str, headers: Mapping[str, str], *, hidden: Collection[str] = ()) 
     if 200 <= response.status < 300 or response.status == 404:
         return response
     message = _told(response, hidden)
+    if judge is not None and (known := judge(response, message)) is not None:
+        raise known
     if response.status in _NOT_BEGUN or response.status >= 500:
         raise PublishLater(message, status=response.status, retry_after=response.retry_after)
     raise PublishRefused(message, status=response.status)
@@ -104,11 +126,28 @@ def _limits(*, is_change: bool) -> Limits:
 
 def object_of(response: OutboundResponse) -> dict[str, Any] | None:
     """The JSON object of an answer; None when it is none."""
+    found = _json_of(response)
+    return found if isinstance(found, dict) else None
+
+
+def objects_of(response: OutboundResponse) -> list[dict[str, Any]] | None:
+    """The JSON objects of an answer that is a list of them; None when it is none."""
+    found = _json_of(response)
+    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+        return None
+    return found
+
+
+def address_of(value: object) -> str:
+    """An http(s) address that an answer names; empty when it is none."""
+    return value if isinstance(value, str) and value.startswith(("http://", "https://")) else ""
+
+
+def _json_of(response: OutboundResponse) -> object:
     try:
-        found = json.loads(response.body)
+        return json.loads(response.body)
     except (ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) else None
 
 
 def encode(body: Mapping[str, Any]) -> bytes:

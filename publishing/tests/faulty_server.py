@@ -1,7 +1,7 @@
 """An HTTP server that can be told to go wrong at any point of a request; stand-ins of real services build on it.
 
-A stand-in says what its service does (`respond`) and which requests are about a post (`marker_of`); those meet what
-`fault` says. Requests in between, such as reading and logging in, are answered as they should be.
+A stand-in says what its service does (`respond`) and which requests change a post (`marker_of`); those meet what
+`fault` says. All others, such as reading and logging in, meet what `fault_of_reading` says.
 """
 
 import json
@@ -54,7 +54,7 @@ class Reply:
 class FaultyServer(ABC):
     """`fault` is given the marker of a post and names what the request meets, or nothing. `requests` are all that came.
 
-    `reading_fault` does the same for requests that are not about one post's publishing. The port is taken at once, but
+    `fault_of_reading` does the same for requests that are not about one post's publishing. The port is taken at once, but
     connections are refused until it is running, and while it is `away`.
     """
 
@@ -63,7 +63,7 @@ class FaultyServer(ABC):
 
     def __init__(self) -> None:
         self.fault: Callable[[str], str] = lambda marker: ""
-        self.reading_fault: Callable[[], str] = lambda: ""
+        self.fault_of_reading: Callable[[Incoming], str] = lambda request: ""
         self.slow_seconds = 1.0
         self.retry_after = 0
         self.requests: list[Incoming] = []
@@ -117,6 +117,10 @@ class FaultyServer(ABC):
         """How many posts with the marker readers see."""
 
     @abstractmethod
+    def text_of(self, marker: str) -> str:
+        """What readers see of the post; raises KeyError when there is none."""
+
+    @abstractmethod
     def marker_of(self, request: Incoming) -> str | None:
         """The marker of the post that the request publishes, changes or takes back; None for every other request."""
 
@@ -134,7 +138,7 @@ class FaultyServer(ABC):
 
     def _met(self, request: Incoming) -> str:
         marker = self.marker_of(request)
-        return self.reading_fault() if marker is None else self.fault(marker)
+        return self.fault_of_reading(request) if marker is None else self.fault(marker)
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         server = self
@@ -160,10 +164,11 @@ class FaultyServer(ABC):
                     reply = server.respond(request) if not fault or fault in KEPT else Reply()
                 getattr(self, f"_{fault or 'answer'}")(reply)
 
-            do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = handle_request
+            do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = handle_request
 
             def _answer(self, reply: Reply) -> None:
-                self.send_response(reply.status)
+                begin = self.send_response_only if "date" in reply.headers else self.send_response
+                begin(reply.status)
                 for name, value in reply.headers.items():
                     self.send_header(name, value)
                 self.send_header("Content-Length", str(len(reply.body)))

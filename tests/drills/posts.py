@@ -27,13 +27,25 @@ from jobs.models import Alert, JobRun
 from publishing import configuration, posts, publications
 from publishing.models import Post, Publication, PublicationAttempt, Publisher
 from publishing.publications import LOOK_YOURSELF, MOST_LOOKS
-from publishing.tests.faulty_server import FAULTS, FaultyServer
+from publishing.tests.faulty_server import FAULTS, FaultyServer, Incoming
+from publishing.tests.forem_server import ForemServer
+from publishing.tests.ghost_server import GhostServer
+from publishing.tests.github_server import GitHubServer
+from publishing.tests.mastodon_server import MastodonServer
 from publishing.tests.receiver import Receiver
+from publishing.tests.wordpress_server import WordPressServer
 
 State = Publication.State
 
 #: The stand-ins of real services: one more kind is one more line.
-STAND_INS: tuple[type[FaultyServer], ...] = (Receiver,)
+STAND_INS: tuple[type[FaultyServer], ...] = (
+    Receiver,
+    WordPressServer,
+    GhostServer,
+    MastodonServer,
+    ForemServer,
+    GitHubServer,
+)
 
 #: Quick reactions. Production takes twenty times as long, with the same code.
 LEASE_SECONDS, SETTLING_SECONDS = 8.0, 2.0
@@ -151,7 +163,7 @@ class World:
             stack.enter_context(server.running())
             server.slow_seconds = SLOW_SECONDS
             server.fault = self._when_sent
-            server.reading_fault = self._when_read
+            server.fault_of_reading = self._when_read
         places: list[Place] = [*self.servers, Folder(self._files, "open"), Folder(self._files, "closed")]
         for number, place in enumerate(places):
             publisher = Publisher(name=f"{place.kind} {number}", kind=place.kind)
@@ -167,7 +179,7 @@ class World:
             self.met[fault] += 1
             return fault
 
-    def _when_read(self) -> str:
+    def _when_read(self, request: Incoming) -> str:
         with self._lock:
             if self.chance.random() >= self.faulty / 2:
                 return ""

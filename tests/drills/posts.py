@@ -141,7 +141,8 @@ class World:
         self.left_to_people = 0
         self._lock = threading.Lock()
         self._files = folder
-        self.servers = [stand_in() for stand_in in (*STAND_INS, Blind)]
+        kinds: tuple[type[FaultyServer], ...] = (*STAND_INS, Blind)
+        self.servers = [kind() for kind in kinds]
         self.places: dict[int, Place] = {}
         #: A publisher that is disabled before its posts are due.
         self.closed: Publisher
@@ -172,6 +173,7 @@ class World:
         self.closed = publisher
 
     def _when_sent(self, marker: str) -> str:
+        time.sleep(self.chance.uniform(0, 0.1))  # a server takes its time: workers die while they wait for it
         with self._lock:
             if self.chance.random() >= self.faulty:
                 return ""

@@ -221,7 +221,8 @@ def schedule(world: World, count: int, *, first: timedelta, over: timedelta) -> 
     Some are moved afterwards. One publisher is disabled at the end: what waits for it has to be missed.
     """
     chance, publishers = world.chance, list(Publisher.objects.exclude(pk=world.closed.pk).order_by("pk"))
-    chosen, left = [], count
+    chosen: list[tuple[Post, list[Publisher]]] = []
+    left = count
     while left:
         some = chance.sample(publishers, min(chance.randint(1, 3), left))
         if len(chosen) % 10 == 9 and left > len(some):

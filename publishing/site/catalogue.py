@@ -75,24 +75,29 @@ def in_month(first: datetime) -> Publications:
     return shown().filter(published_at__gte=first, published_at__lt=following)
 
 
-def page(publications: Publications, query: Mapping[str, str]) -> Page | None:
+def page(publications: Publications, query: Mapping[str, str], size: int = PER_PAGE) -> Page | None:
     """The part of a list that a query `before` or `after` one of its publications asks for, or its beginning.
 
     None: what is asked for is the beginning, which has an address of its own. Raises NothingThere.
     """
     if "before" in query:
         place = _place(query["before"])
-        rows = list(_older_than(publications, *place)[: PER_PAGE + 1])
+        rows = list(_older_than(publications, *place)[: size + 1])
         if not rows:
             raise NothingThere
-        return _page(rows[:PER_PAGE], has_newer=True, has_older=len(rows) > PER_PAGE)
+        return _page(rows[:size], has_newer=True, has_older=len(rows) > size)
     if "after" in query:
-        rows = list(_newer_than(publications, *_place(query["after"]))[: PER_PAGE + 1])
-        if len(rows) <= PER_PAGE:
+        rows = list(_newer_than(publications, *_place(query["after"]))[: size + 1])
+        if len(rows) <= size:
             return None
-        return _page(rows[:PER_PAGE][::-1], has_newer=True, has_older=True)
-    rows = list(publications[: PER_PAGE + 1])
-    return _page(rows[:PER_PAGE], has_newer=False, has_older=len(rows) > PER_PAGE)
+        return _page(rows[:size][::-1], has_newer=True, has_older=True)
+    return beginning(publications, size)
+
+
+def beginning(publications: Publications, size: int = PER_PAGE) -> Page:
+    """The first part of a list."""
+    rows = list(publications[: size + 1])
+    return _page(rows[:size], has_newer=False, has_older=len(rows) > size)
 
 
 def months() -> list[datetime]:

@@ -8,9 +8,9 @@ from django.utils import timezone
 from jobs.models import JobRun
 from publishing import publishers, rounds, tasks
 from publishing.models import Post, Publication, Publisher
+from publishing.tests.api_client import client_with
 from publishing.tests.factories import make_post, make_publication, make_publisher, make_run
 from publishing.tests.receiver import Receiver
-from publishing.tests.test_api import client_with
 
 pytestmark = pytest.mark.django_db
 

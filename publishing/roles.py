@@ -23,6 +23,7 @@ ROLES = {
         "change_source",
         "delete_source",
         "reset_source",
+        "add_feeditem",
         "delete_feeditem",
     ),
 }
@@ -42,5 +43,5 @@ SCOPES = {
         "test_publisher",
         "enable_publisher",
     ),
-    "items:write": ("view_feeditem", "replay_feeditem", "delete_feeditem"),
+    "items:write": ("view_feeditem", "add_feeditem", "replay_feeditem", "delete_feeditem"),
 }

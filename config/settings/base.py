@@ -296,5 +296,7 @@ if SAMPLE_WORLD_URL:
 
 # publishing: how many hosts one round of polling asks at the same time.
 PUBLISHING_POLL_THREADS = env.integer("PUBLISHING_POLL_THREADS", 8)
+# How far apart requests to one host start.
+PUBLISHING_HOST_SPACING_SECONDS = env.seconds("PUBLISHING_HOST_SPACING_SECONDS", 1)
 # Where the publisher of files may write; empty: nowhere.
 PUBLISHED_FILES_DIR = env.text("PUBLISHED_FILES_DIR")

@@ -218,6 +218,12 @@ def _closing(stack: list[str]) -> str:
     return "".join(f"</{name}>" for name in reversed(stack))
 
 
+def without_doctype(text: str) -> str:
+    """The document from its first element on, without characters that XML forbids: no entity is declared there."""
+    text = legal(text)
+    return text[_prolog(text)[0] :]
+
+
 def _prolog(text: str) -> tuple[int, str]:
     """Where the document's first element begins, and the DOCTYPE before it."""
     position, doctype = 0, ""

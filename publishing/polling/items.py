@@ -3,14 +3,21 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
+from publishing import sources
 from publishing.feeds import ParsedItem
 from publishing.models import FeedItem, Source
+from publishing.sources import Earlier
 
 _FIELDS = [
     "fingerprint", "url", "title", "author", "summary_html", "content_html", "language", "categories", "enclosures",
     "published_at", "author_updated_at", "changed_at",
 ]  # fmt: skip
+
+
+#: How many identities an adapter is told.
+_REMEMBERED = 5_000
 
 
 @dataclass(frozen=True)
@@ -51,19 +58,27 @@ def store(source: Source, items: Sequence[ParsedItem], *, now: datetime) -> Stor
     )
 
 
+def values_of(item: ParsedItem) -> dict[str, Any]:
+    """What the ledger keeps of an item, by the names of its fields."""
+    return {
+        "identity": item.identity,
+        "fingerprint": item.fingerprint,
+        "url": item.url,
+        "title": item.title,
+        "author": item.author,
+        "summary_html": item.summary_html,
+        "content_html": item.content_html,
+        "language": item.language,
+        "categories": list(item.categories),
+        "enclosures": [asdict(enclosure) for enclosure in item.enclosures],
+        "published_at": item.published_at or item.updated_at,
+        "author_updated_at": item.updated_at,
+    }
+
+
 def _filled(row: FeedItem, item: ParsedItem, changed_at: datetime | None = None) -> FeedItem:
-    row.identity = item.identity
-    row.fingerprint = item.fingerprint
-    row.url = item.url
-    row.title = item.title
-    row.author = item.author
-    row.summary_html = item.summary_html
-    row.content_html = item.content_html
-    row.language = item.language
-    row.categories = list(item.categories)
-    row.enclosures = [asdict(enclosure) for enclosure in item.enclosures]
-    row.published_at = item.published_at or item.updated_at
-    row.author_updated_at = item.updated_at
+    for name, value in values_of(item).items():
+        setattr(row, name, value)
     row.changed_at = changed_at
     return row
 
@@ -84,6 +99,8 @@ def _renamed(source: Source, items: Sequence[ParsedItem], known: dict[str, FeedI
 
     Sites that move to other software give every old item a new id; without this they would all be new again.
     """
+    if not sources.get(source.kind).has_item_per_address:
+        return {}
     strangers = {item.url: item for item in items if item.identity not in known and item.url and item.title}
     found: dict[str, FeedItem] = {}
     if not strangers:
@@ -96,6 +113,13 @@ def _renamed(source: Source, items: Sequence[ParsedItem], known: dict[str, FeedI
             row.identity = stranger.identity
             found[stranger.identity] = row
     return found
+
+
+def earlier(source: Source) -> Earlier:
+    """What the source's adapter may want to know of what it gave before."""
+    newest = source.items.order_by("-fetched_at", "-pk")
+    latest = newest.kept().values_list("content_html", flat=True).first()
+    return Earlier(frozenset(newest.values_list("identity", flat=True)[:_REMEMBERED]), latest or "")
 
 
 def weekly_count(source: Source, *, now: datetime) -> int | None:

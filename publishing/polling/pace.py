@@ -1,7 +1,7 @@
 """Politeness towards hosts, kept in the database so that it holds over all workers.
 
 A host is asked by one worker at a time (an advisory lock, which PostgreSQL releases when its holder dies), its
-requests start at least a second apart (a row that hands out turns), and a host that asked for quiet gets it.
+requests keep a distance (`PUBLISHING_HOST_SPACING_SECONDS`, by a row that hands out turns), and a host that asked for quiet gets it.
 """
 
 import hashlib
@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.db import connection
 from django.db.models import Q
 
 from publishing.models import HostPace
 
-SPACING = timedelta(seconds=1)
 #: A 429 or 503 that names no time.
 DEFAULT_HOLD = timedelta(minutes=5)
 _LONGEST_HOLD = timedelta(days=1)
@@ -72,7 +72,9 @@ def hold_on(host: str, now: datetime) -> Hold | None:
 def take_turn(host: str, now: datetime) -> datetime:
     """When the next request to the host may start; calling this uses that moment up."""
     with connection.cursor() as cursor:
-        cursor.execute(_TAKE_TURN, {"host": host, "now": now, "spacing": SPACING.total_seconds()})
+        cursor.execute(
+            _TAKE_TURN, {"host": host, "now": now, "spacing": settings.PUBLISHING_HOST_SPACING_SECONDS}
+        )
         (turn,) = cursor.fetchone()
     return turn  # type: ignore[no-any-return]
 

@@ -14,9 +14,9 @@ from jobs.context import ActiveRun
 from publishing import sources
 from publishing.errors import SourceError, SourceRejected, SourceUnavailable
 from publishing.models import Source
-from publishing.polling import pace
+from publishing.polling import items, pace
 from publishing.polling.record import PollResult, record_failure, record_success
-from publishing.sources import Fetched, FetchRequest
+from publishing.sources import Earlier, Fetched, FetchRequest
 
 logger = logging.getLogger(__name__)
 
@@ -77,12 +77,15 @@ def claim(source_id: int, *, now: datetime, run_id: UUID | None, only_due: bool 
 
 
 def _as_claim(source: Source) -> Claim:
+    adapter = sources.get(source.kind) if source.kind in sources.kinds() else None
     request = FetchRequest(
         url=source.url,
         options=source.options,
         etag=source.etag,
         last_modified=source.last_modified,
         body_hash=source.body_hash,
+        last_success_at=source.last_success_at,
+        earlier=items.earlier(source) if adapter is not None and adapter.wants_earlier else Earlier(),
     )
     return Claim(source.pk, source.name, source.kind, pace.host_of(source.url), request)
 
@@ -105,6 +108,8 @@ def poll_source(run: ActiveRun, source_id: int, *, force: bool = False) -> PollR
     SourceUnavailable to be tried again later, SourceRejected for what trying again does not change.
     """
     source = _existing(source_id)
+    if not source.is_polled:
+        raise SourceRejected("There is nothing to poll: the items of this source are added by hand.")
     host = pace.host_of(source.url)
     hold = pace.hold_on(host, timezone.now())
     if hold is not None and not force:

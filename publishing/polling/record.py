@@ -19,7 +19,19 @@ logger = logging.getLogger(__name__)
 REDIRECT_SIGHTINGS = 5
 REDIRECT_STABLE_FOR = timedelta(days=3)
 
+#: How many items a run's result shows.
+_SHOWN_ITEMS = 5
+
 Outcome = Literal["changed", "unchanged", "discarded"]
+
+
+@dataclass(frozen=True)
+class FoundItem:
+    """An item as runs show it."""
+
+    title: str
+    url: str
+    published_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -32,6 +44,9 @@ class PollResult:
     new: int = 0
     updated: int = 0
     skipped: int = 0
+    #: How many items the document had, and the first of them.
+    items_found: int = 0
+    items: tuple[FoundItem, ...] = ()
     next_poll_at: datetime | None = None
     notes: tuple[str, ...] = ()
 
@@ -72,6 +87,11 @@ def record_success(source_id: int, request: FetchRequest, fetched: Fetched, *, n
         new=stored.new,
         updated=stored.updated,
         skipped=stored.skipped,
+        items_found=len(fetched.items),
+        items=tuple(
+            FoundItem(item.title, item.url, item.published_at or item.updated_at)
+            for item in fetched.items[:_SHOWN_ITEMS]
+        ),
         next_poll_at=source.next_poll_at,
         notes=notes,
     )

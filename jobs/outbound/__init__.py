@@ -7,8 +7,10 @@ redirect hop and stops at limits of time and size. See `docs/outbound.md` for th
 from jobs.outbound.client import Limits, OutboundResponse, Redirect, fetch
 from jobs.outbound.errors import OutboundError, OutboundRejected, OutboundUnavailable
 from jobs.outbound.headers import parse_retry_after, redact
+from jobs.outbound.keeping import Connections, keep_connections
 
 __all__ = [
+    "Connections",
     "Limits",
     "OutboundError",
     "OutboundRejected",
@@ -16,6 +18,7 @@ __all__ = [
     "OutboundUnavailable",
     "Redirect",
     "fetch",
+    "keep_connections",
     "parse_retry_after",
     "redact",
 ]

@@ -295,7 +295,7 @@ if SAMPLE_WORLD_URL:
     OUTBOUND_ALLOWED_HOSTS.append(env.host_and_port("SAMPLE_WORLD_URL"))
 
 # publishing: how many hosts one round of polling asks at the same time.
-PUBLISHING_POLL_THREADS = env.integer("PUBLISHING_POLL_THREADS", 8)
+PUBLISHING_POLL_THREADS = env.integer("PUBLISHING_POLL_THREADS", 32)
 # How far apart requests to one host start.
 PUBLISHING_HOST_SPACING_SECONDS = env.seconds("PUBLISHING_HOST_SPACING_SECONDS", 1)
 # Where the publisher of files may write; empty: nowhere.

@@ -269,7 +269,7 @@ def _checked_url(text: str, base: httpx.URL | None = None) -> httpx.URL:
         raise OutboundRejected("The address names no host.")
     if port == 0:
         raise OutboundRejected("The address names port 0.")
-    return url.copy_with(fragment=None)
+    return url.copy_with(fragment=None) if url.fragment else url
 
 
 def _origin(url: httpx.URL) -> Origin:

@@ -1,9 +1,11 @@
 """Writing what a source gave into the ledger: every item once, updates noticed, tombstones respected."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
+
+from django.db import connection
 
 from publishing import sources
 from publishing.feeds import ParsedItem
@@ -18,6 +20,15 @@ _FIELDS = [
 
 #: How many identities an adapter is told.
 _REMEMBERED = 5_000
+
+
+#: An item that was published within the week was fetched within it.
+_WEEKLY = """
+    SELECT source, EXISTS (SELECT FROM publishing_feeditem WHERE source_id = source),
+        (SELECT count(*) FROM publishing_feeditem WHERE source_id = source AND fetched_at >= %(week_ago)s
+            AND (published_at IS NULL OR published_at BETWEEN %(week_ago)s AND %(now)s))
+    FROM unnest(%(ids)s::bigint[]) AS source
+"""
 
 
 @dataclass(frozen=True)
@@ -122,11 +133,8 @@ def earlier(source: Source) -> Earlier:
     return Earlier(frozenset(newest.values_list("identity", flat=True)[:_REMEMBERED]), latest or "")
 
 
-def weekly_count(source: Source, *, now: datetime) -> int | None:
-    """Items of the last seven days by the source's own dates, or ours; None for a source without any item."""
-    if not source.items.exists():
-        return None
-    week_ago = now - timedelta(days=7)
-    dated = source.items.filter(published_at__gte=week_ago, published_at__lte=now)
-    undated = source.items.filter(published_at=None, fetched_at__gte=week_ago)
-    return dated.count() + undated.count()
+def weekly_counts(source_ids: Iterable[int], *, now: datetime) -> dict[int, int | None]:
+    """Items of the last seven days by their own dates, or ours, of each source; None for one without any item."""
+    with connection.cursor() as cursor:
+        cursor.execute(_WEEKLY, {"ids": list(source_ids), "now": now, "week_ago": now - timedelta(days=7)})
+        return {pk: count if has_any else None for pk, has_any, count in cursor.fetchall()}

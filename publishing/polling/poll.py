@@ -2,12 +2,13 @@
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.db import transaction
 from django.utils import timezone
 
 from jobs.context import ActiveRun
@@ -74,6 +75,20 @@ def claim(source_id: int, *, now: datetime, run_id: UUID | None, only_due: bool 
         .update(next_poll_at=now + _AFTER_CRASH, last_polled_at=now, last_run_id=run_id)
     )
     return _as_claim(Source.objects.get(pk=source_id)) if taken else None
+
+
+def claim_due(source_ids: Iterable[int], *, now: datetime, run_id: UUID | None) -> list[Claim]:
+    """Take those of the sources that are still due, and that nobody else is taking, all at once.
+
+    Each row is locked and looked at before it is taken; what holds for `claim` holds for each.
+    """
+    with transaction.atomic():
+        due = Source.objects.due(now).filter(pk__in=list(source_ids)).order_by("pk")
+        taken = list(due.select_for_update(skip_locked=True))
+        Source.objects.filter(pk__in=[source.pk for source in taken]).update(
+            next_poll_at=now + _AFTER_CRASH, last_polled_at=now, last_run_id=run_id
+        )
+    return [_as_claim(source) for source in taken]
 
 
 def _as_claim(source: Source) -> Claim:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -52,6 +53,7 @@ class Hold:
     reason: str
 
 
+@lru_cache(maxsize=20_000)
 def host_of(url: str) -> str:
     """The name under which a host's requests are counted: with its port if that is unusual."""
     try:

@@ -59,7 +59,7 @@ class RoundResult:
 
 def poll_due(run: ActiveRun) -> RoundResult:
     """Poll all sources that are due, with progress by source; every source is a unit of the run."""
-    due = list(Source.objects.due(timezone.now()).only("pk", "url", "name"))
+    due = list(Source.objects.due(timezone.now()).values_list("pk", "url"))
     return _Round(run, due).finish()
 
 
@@ -70,18 +70,19 @@ class _Round:
     busier the round, the fewer queries each source costs.
     """
 
-    def __init__(self, run: ActiveRun, due: list[Source]) -> None:
+    def __init__(self, run: ActiveRun, due: list[tuple[int, str]]) -> None:
         self._run = run
         self._total = len(due)
         self._result = RoundResult()
-        self._queues: dict[str, deque[Source]] = {}
+        #: The ids of the sources of each host.
+        self._queues: dict[str, deque[int]] = {}
         self._running: dict[Future[Fetched], Claim] = {}
         self._ended: SimpleQueue[Future[Fetched]] = SimpleQueue()
         self._entered: set[str] = set()
         self._stopped = threading.Event()
         self._last_start = time.monotonic() + _LONGEST_ROUND_SECONDS
-        for source in due:
-            self._queues.setdefault(pace.host_of(source.url), deque()).append(source)
+        for source_id, url in due:
+            self._queues.setdefault(pace.host_of(url), deque()).append(source_id)
         #: Hosts that nobody asks now and that have sources left; the one that has rested longest first.
         self._ready = deque(self._queues)
 
@@ -144,7 +145,7 @@ class _Round:
         """The next source of each host that is still due."""
         claims: list[Claim] = []
         while hosts:
-            next_of = {self._next_of(host).pk: host for host in hosts}
+            next_of = {self._next_of(host): host for host in hosts}
             taken = claim_due(next_of, now=timezone.now(), run_id=self._run.id)
             claims += taken
             for one in taken:
@@ -156,16 +157,16 @@ class _Round:
             self._report()
         return claims
 
-    def _next_of(self, host: str) -> Source:
+    def _next_of(self, host: str) -> int:
         queue = self._queues[host]
-        source = queue.popleft()
+        source_id = queue.popleft()
         if not queue:
             del self._queues[host]
-        return source
+        return source_id
 
     def _postpone_all(self, hosts: Iterable[str], until: datetime | None = None) -> None:
         """Leave what is left of these hosts for a later round, or until a time."""
-        left = [source.pk for host in hosts for source in self._queues.pop(host)]
+        left = [source_id for host in hosts for source_id in self._queues.pop(host)]
         if until is not None:
             postpone_all(left, until=until)
         self._result.postponed += len(left)

@@ -21,6 +21,7 @@ KINDS = {
     "integer": "whole number",
     "seconds": "seconds",
     "words": "list, separated by commas",
+    "prices": "list of model=in/out prices, separated by commas",
 }
 HEAD = """# Settings
 

@@ -6,7 +6,9 @@ that secrets can be mounted instead of exported; setting both is refused.
 
 import math
 import os
+import re
 from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
@@ -89,6 +91,25 @@ def seconds(name: str, default: float) -> float:
 def words(name: str, default: str = "") -> list[str]:
     """A comma-separated list, blanks stripped, empty parts dropped."""
     return [part.strip() for part in text(name, default).split(",") if part.strip()]
+
+
+def prices(name: str) -> dict[str, tuple[Decimal, ...]]:
+    """A table of prices, one an entry or line: `model=in/out` or `model=in/out/cached`, none of them negative."""
+    table: dict[str, tuple[Decimal, ...]] = {}
+    for entry in re.split(r"[,\n]", text(name)):
+        model, _, amounts = (part.strip() for part in entry.rpartition("="))
+        if not entry.strip():
+            continue
+        try:
+            price = tuple(Decimal(amount.strip()) for amount in amounts.split("/"))
+        except InvalidOperation:
+            price = ()
+        if not model or len(price) not in {2, 3} or not all(p.is_finite() and p >= 0 for p in price):
+            raise ImproperlyConfigured(
+                f"{name}: {entry.strip()!r} must be like model=0.25/2, US dollars for a million tokens in and out."
+            )
+        table[model] = price
+    return table
 
 
 def host_and_port(name: str) -> str:

@@ -8,6 +8,7 @@ from django.views.generic import RedirectView
 
 from jobs.admin import dashboard
 from jobs.api.metrics import MetricsView
+from publishing.site.views import robots
 
 
 @require_safe
@@ -24,6 +25,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", alive, name="alive"),
     path("metrics", MetricsView.as_view(), name="metrics"),
     path("sample/", include("publishing.sample.urls")),
+    path("blog/", include("publishing.site.urls")),
+    path("robots.txt", robots, name="robots"),
 ]
 
 handler400 = "config.api.bad_request"

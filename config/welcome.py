@@ -14,6 +14,7 @@ from django.core.management.base import CommandError
 
 START_PATIENCE_SECONDS = 90.0
 MAIN_JOB = "publishing.monitor_feeds"
+WRITING_JOB = "publishing.generate_post"
 
 
 def main() -> int:
@@ -30,9 +31,9 @@ def main() -> int:
         )
         return 1
     say(f"All processes are up ({time.monotonic() - begun:.1f} s).")
-    job_is_fine = run_main_job()
+    jobs_are_fine = run_job(MAIN_JOB) and write_first_posts()
     show_the_way_in(origin)
-    return 0 if job_is_fine else 1
+    return 0 if jobs_are_fine else 1
 
 
 def wait_for_web(address: str) -> bool:
@@ -66,10 +67,18 @@ def wait_for_health() -> bool:
     return False
 
 
-def run_main_job() -> bool:
-    """Run it once, with its progress bar and result on the terminal; whether it ended well."""
+def write_first_posts() -> bool:
+    """Let each agent of the sample world that has never written do so; whether all went well."""
+    from publishing.sample.load import agents_to_show  # models can be imported only now that Django is set up
+
+    went_well = [run_job(WRITING_JOB, f"agent_id={agent_id}") for agent_id in agents_to_show()]
+    return all(went_well)
+
+
+def run_job(name: str, *parameters: str) -> bool:
+    """Run a job once, with its progress bar and result on the terminal; whether it ended well."""
     try:
-        call_command("jobs", "run", MAIN_JOB, "--wait")
+        call_command("jobs", "run", name, *parameters, "--wait")
     except CommandError as error:
         say(str(error))
         return False
@@ -82,6 +91,7 @@ def show_the_way_in(origin: str) -> None:
     """The addresses, and a new administrator's password when there is no administrator yet. It is shown only now."""
     say("")
     say(f"  Almanac    {origin}/")
+    say(f"  Blog       {origin}/blog/")
     say(f"  Admin      {origin}/admin/")
     say(f"  API        {origin}/api/v1/")
     users = get_user_model()

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from jobs import audit
@@ -14,7 +15,7 @@ from jobs.models import JobRun
 from publishing.feeds import ParsedItem
 from publishing.feeds.identity import by_content
 from publishing.feeds.sanitise import clean_html, clean_line, plain_text, web_address
-from publishing.models import FeedItem, Source
+from publishing.models import FeedItem, ItemUse, Source
 from publishing.models.item import FeedItemQuerySet
 from publishing.polling.items import values_of
 
@@ -174,7 +175,10 @@ def replay(items: FeedItemQuerySet, *, by: AbstractBaseUser | None) -> int:
     used = items.kept().filter(state__in=FeedItem.State.ended())
     chosen = list(used.select_for_update(of=("self",)))
     ids = [item.pk for item in chosen]
-    FeedItem.objects.filter(pk__in=ids).update(state=FeedItem.State.SEEN, state_reason="")
+    ItemUse.objects.filter(item__in=ids).delete()
+    FeedItem.objects.filter(pk__in=ids).update(
+        state=FeedItem.State.SEEN, state_reason="", replays=F("replays") + 1
+    )
     for item in chosen:
         audit.record(by, item, "Put back to be used again.")
     return len(chosen)

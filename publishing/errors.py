@@ -15,6 +15,10 @@ class UnknownPublisherKind(PublishingError):
     """No installed publisher has this kind."""
 
 
+class QuotaExceeded(PublishingError, PermanentError):
+    """The agent has used up what it may write or spend in this time."""
+
+
 class SourceError(PublishingError):
     """A source could not be polled. `status` is the HTTP status behind it, if there was one."""
 

@@ -241,3 +241,8 @@ def language_of(tag: str) -> Language:
     """What is known about the language of a tag such as "de-AT"."""
     code = language_code(tag)
     return _LANGUAGES.get(code) or Language(code=code, has_ordinal_dots=code in _ORDINAL_DOTS)
+
+
+def known_languages() -> tuple[Language, ...]:
+    """All languages that have lists here."""
+    return tuple(_LANGUAGES.values())

@@ -15,8 +15,10 @@ from jobs import audit
 from jobs.definitions import enqueue, get_job
 from jobs.errors import IllegalState, InvalidInput
 from jobs.models import JobRun
+from publishing import assessment
 from publishing.feeds.sanitise import clean_html
 from publishing.models import Post, PostTransition, Publication, Publisher
+from publishing.site.addresses import absolute, post_path
 
 Status = Post.Status
 
@@ -27,6 +29,10 @@ _DECISIONS = {
     Status.DRAFT: {Status.IN_REVIEW, Status.APPROVED, Status.SCHEDULED},
 }
 _PUBLISHABLE = {Status.DRAFT, Status.APPROVED, Status.SCHEDULED}
+
+
+#: So many others may take the same address in the same moment.
+_MOST_TRIES = 50
 
 
 class InvalidPost(InvalidInput):
@@ -46,16 +52,11 @@ def write(post: Post, changes: Mapping[str, Any], *, by: AbstractBaseUser | None
     for name, value in changes.items():
         setattr(post, name, value)
     post.body_html = clean_html(post.body_html)
-    post.slug = _free_slug(post) if is_new or not post.slug else post.slug
-    try:
-        post.full_clean()
-    except ValidationError as error:
-        raise InvalidPost(error.message_dict) from error
-    try:
-        with transaction.atomic():
-            post.save()
-    except IntegrityError as error:  # two people at the same time
-        raise InvalidPost({"slug": ["Another post has this address."]}) from error
+    document = assessment.read(post.body_html)
+    score = assessment.seo_score(assessment.content_of(post), document)
+    post.word_count, post.score = score.word_count, score.total
+    _save(post, is_new=is_new)
+    assessment.remember(post, document)
     if is_new:
         PostTransition.objects.create(
             post=post, after=post.status, at=timezone.now(), by_id=by.pk if by else None
@@ -75,10 +76,32 @@ def delete(post: Post, *, by: AbstractBaseUser | None) -> None:
     post.delete()
 
 
-def _free_slug(post: Post) -> str:
-    """The slug that was wished for, or one made of the title; with a number when another post has it."""
+def _save(post: Post, *, is_new: bool) -> None:
+    """Check and save it under an address of its own, also when others are looking for one at the same time."""
+    wished = post.slug
+    for _ in range(_MOST_TRIES):
+        post.slug = wished if wished and not is_new else _free_slug(wished or post.title)
+        try:
+            post.full_clean()
+        except ValidationError as error:
+            raise InvalidPost(error.message_dict) from error
+        try:
+            with transaction.atomic():
+                return post.save()
+        except IntegrityError:  # somebody else took the address in this moment; now it can be seen
+            continue
+    raise InvalidPost({"slug": ["Another post has this address."]})
+
+
+def address_of(post: Post) -> str:
+    """Where readers will find it, as far as that is known: its own word, or the built-in site."""
+    return post.canonical_url or absolute(post_path(post.slug))
+
+
+def _free_slug(text: str) -> str:
+    """The address made of a wish or a title; with a number when another post has it."""
     longest = 90
-    wished = slugify(post.slug or post.title)[:longest].strip("-") or "post"
+    wished = slugify(text)[:longest].strip("-") or "post"
     taken = set(Post.objects.filter(slug__startswith=wished).values_list("slug", flat=True))
     numbered = (f"{wished}-{number}" for number in count(2))
     return wished if wished not in taken else next(slug for slug in numbered if slug not in taken)
@@ -129,6 +152,11 @@ def publish_now(
         return begin(post, by=by, trigger=trigger)
 
 
+def claim_due(most: int, *, at: datetime) -> list[Post]:
+    """The posts whose time has come, locked by this transaction; what another has claimed is left out."""
+    return list(Post.objects.due(at).select_for_update(skip_locked=True, of=("self",))[:most])
+
+
 def begin(post: Post, *, by: AbstractBaseUser | None, trigger: JobRun.Trigger) -> JobRun:
     """Queue the run that publishes a post which is locked by this transaction."""
     move(post, Status.PUBLISHING, by=by)
@@ -154,12 +182,12 @@ def move(post: Post, status: str, *, by: AbstractBaseUser | None = None, note: s
 def follow_publications(post_id: int) -> None:
     """Bring the post to the state that follows from its publications. Locks it."""
     post = Post.objects.select_for_update().get(pk=post_id)
-    status = _following(set(post.publications.values_list("state", flat=True)))
+    status = following(set(post.publications.values_list("state", flat=True)))
     if post.status != status and post.status not in Status.undecided():
         move(post, status)
 
 
-def _following(states: set[str]) -> str:
+def following(states: set[str]) -> str:
     State = Publication.State
     if states & {State.WAITING, State.SENDING}:
         return Status.PUBLISHING

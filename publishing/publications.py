@@ -7,10 +7,12 @@ nothing is sent until somebody has looked. A worker that dies in the middle leav
 
 import logging
 import random
+import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from django.conf import settings as site
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.utils import timezone
@@ -18,10 +20,10 @@ from django.utils import timezone
 from jobs import audit
 from jobs.errors import IllegalState, InvalidParameters
 from jobs.secrets import SecretUnreadable
-from publishing import posts, publishers
+from publishing import posts, publishers, troubles
 from publishing.errors import UnknownPublisherKind
 from publishing.models import Post, Publication, PublicationAttempt, Publisher
-from publishing.publishers import Outgoing, PublishLater, PublishRefused, PublishUnknown, Remote
+from publishing.publishers import Outgoing, PublishLater, PublishRefused, PublishUnknown, Remote, exchange
 from publishing.publishers.base import AnyKind, Settings
 
 logger = logging.getLogger(__name__)
@@ -30,12 +32,13 @@ State = Publication.State
 What = PublicationAttempt.What
 Outcome = PublicationAttempt.Outcome
 
-#: Longer than any request may take; then its worker is taken for dead.
-LEASE = timedelta(minutes=3)
-#: Bounds of the wait before another attempt, in seconds; it doubles, and is drawn evenly from its half to the whole.
-BASE_SECONDS, CAP_SECONDS = 20.0, 900.0
-#: A server may still be at work on a request whose answer we did not get: we look after so long …
-SETTLING = timedelta(seconds=45)
+#: A turn's requests end within this share of its lease: clocks differ, and writing down takes time too.
+USABLE = 0.9
+#: One request takes at most this share of the lease: there is time to prepare, and for the one that publishes.
+EACH = 0.25
+#: The wait before another attempt doubles until it is so many times the first.
+LONGEST_WAIT = 45
+#: A server may still be at work on a request whose answer we did not get: we look after PUBLISHING_SETTLING_SECONDS …
 #: … and believe that a post is not there when so many looks in a row did not find it.
 ABSENCES = 2
 #: So often we look; then a person has to.
@@ -50,6 +53,8 @@ class Turn:
     publication: Publication
     lease: uuid.UUID
     attempt: PublicationAttempt
+    #: By `time.monotonic`, when everything that is asked for must have ended.
+    until: float
 
     @property
     def is_look(self) -> bool:
@@ -74,7 +79,10 @@ def carry_out(publication_id: int, *, run_id: uuid.UUID | None = None) -> Public
     if taken is None:
         return None
     if isinstance(taken, Turn):
-        settle(taken, _look(taken) if taken.is_look else _send(taken))
+        each = EACH * site.PUBLISHING_LEASE_SECONDS
+        with exchange.ends_by(taken.until, each=each):
+            verdict = _look(taken) if taken.is_look else _send(taken)
+        settle(taken, verdict)
     return Publication.objects.select_related("post", "publisher").get(pk=publication_id)
 
 
@@ -83,7 +91,7 @@ def take(publication_id: int, *, run_id: uuid.UUID | None) -> Turn | Publication
 
     Gives the publication itself when nothing is to be asked for: it is missed, or its worker died. None: it is not due.
     """
-    now = timezone.now()
+    now, until = timezone.now(), time.monotonic() + USABLE * site.PUBLISHING_LEASE_SECONDS
     with transaction.atomic():
         _lock_post(publication_id)
         due = Publication.objects.due(now).filter(pk=publication_id)
@@ -95,10 +103,12 @@ def take(publication_id: int, *, run_id: uuid.UUID | None) -> Turn | Publication
         if row.state == State.SENDING:
             _abandon(row, now)
             return row
-        if row.state == State.WAITING and now > row.due_at + row.publisher.lateness:
+        if row.state == State.WAITING and now >= row.due_at + row.publisher.lateness:
             _miss(row)
             return row
-        row.lease, row.leased_until = uuid.uuid4(), now + LEASE
+        _close_attempts(row, now, Outcome.UNKNOWN, "The worker that looked died.")
+        row.lease = uuid.uuid4()
+        row.leased_until = now + timedelta(seconds=site.PUBLISHING_LEASE_SECONDS)
         if row.state == State.WAITING:
             row.state = State.SENDING
             row.attempts_made += 1
@@ -107,7 +117,7 @@ def take(publication_id: int, *, run_id: uuid.UUID | None) -> Turn | Publication
         row.save()
         what = What.SENT if row.state == State.SENDING else What.LOOKED
         attempt = row.attempts.create(what=what, began_at=now, run_id=run_id)
-        return Turn(publication=row, lease=row.lease, attempt=attempt)
+        return Turn(publication=row, lease=row.lease, attempt=attempt, until=until)
 
 
 def settle(turn: Turn, verdict: Verdict) -> bool:
@@ -115,20 +125,19 @@ def settle(turn: Turn, verdict: Verdict) -> bool:
     now = timezone.now()
     with transaction.atomic():
         _lock_post(turn.publication.pk)
+        row = Publication.objects.select_for_update().get(pk=turn.publication.pk)
+        is_late = row.lease != turn.lease
+        # What a late look did not find proves nothing: it may have been at the same time as another.
+        is_void = is_late and verdict.outcome == Outcome.ABSENT
         PublicationAttempt.objects.filter(pk=turn.attempt.pk).update(
-            ended_at=now, outcome=verdict.outcome, status=verdict.status, message=verdict.reason[:500]
+            ended_at=now,
+            outcome=Outcome.UNKNOWN if is_void else verdict.outcome,
+            status=verdict.status,
+            message=verdict.reason[:500],
         )
-        row = Publication.objects.select_for_update().filter(pk=turn.publication.pk, lease=turn.lease).first()
-        if row is None:
-            return _settle_late(turn, verdict)
-        if verdict.remote is not None:
-            _adopt(row, verdict.remote, now)
-        row.state, row.reason = verdict.state, verdict.reason[:500]
-        row.next_attempt_at = None if verdict.again_in is None else now + timedelta(seconds=verdict.again_in)
-        row.lease = row.leased_until = None
-        row.save()
-        posts.follow_publications(row.post_id)
-    return True
+        if not is_late or _is_believed(row, turn, verdict):
+            _become(row, verdict, now)
+    return not is_late
 
 
 def send_again(publication: Publication, *, by: AbstractBaseUser | None) -> None:
@@ -146,18 +155,24 @@ def confirm(publication: Publication, *, url: str, by: AbstractBaseUser | None) 
     """Somebody has looked: it is there. Raises IllegalState."""
     with transaction.atomic():
         row = _decidable(publication, {State.UNCONFIRMED}, "confirmed")
-        _adopt(row, Remote(id=row.remote_id, url=url), timezone.now())
-        row.state, row.reason, row.next_attempt_at = State.PUBLISHED, "Somebody saw it there.", None
-        row.save()
-        posts.follow_publications(row.post_id)
+        verdict = Verdict(
+            state=State.PUBLISHED,
+            outcome=Outcome.FOUND,
+            reason="Somebody saw it there.",
+            remote=Remote(id=row.remote_id, url=url),
+        )
+        _become(row, verdict, timezone.now())
         audit.record(by, row, f"Confirmed: {url}".strip())
 
 
 def _decidable(publication: Publication, states: set[Publication.State], what: str) -> Publication:
     _lock_post(publication.pk)
     row = Publication.objects.select_for_update().get(pk=publication.pk)
-    if row.state not in states or row.lease is not None:
+    now = timezone.now()
+    if row.state not in states or (row.leased_until is not None and row.leased_until > now):
         raise IllegalState(f"A publication that is {row.get_state_display().lower()} cannot be {what} now.")
+    _close_attempts(row, now, Outcome.UNKNOWN, "The worker that looked died.")
+    row.lease = row.leased_until = None
     return row
 
 
@@ -167,17 +182,32 @@ def _lock_post(publication_id: int) -> None:
     list(locked.values_list("pk"))
 
 
-def _settle_late(turn: Turn, verdict: Verdict) -> bool:
-    """A worker that was taken for dead has an answer after all: "it is published" is true whoever says it."""
-    row = Publication.objects.select_for_update().filter(pk=turn.publication.pk).first()
-    if row is None or verdict.remote is None or row.state == State.PUBLISHED:
-        return False
-    _adopt(row, verdict.remote, timezone.now())
-    row.state, row.reason, row.next_attempt_at = State.PUBLISHED, verdict.reason[:500], None
+def _is_believed(row: Publication, turn: Turn, verdict: Verdict) -> bool:
+    """A worker that was taken for dead speaks after all: "it is published" is true whoever says it.
+
+    And if it does not know what became of what it sent, nobody else does, whatever was not found meanwhile.
+    """
+    if verdict.state == State.PUBLISHED:
+        return row.state != State.PUBLISHED
+    return verdict.outcome == Outcome.UNKNOWN and not turn.is_look and row.state == State.WAITING
+
+
+def _become(row: Publication, verdict: Verdict, now: datetime) -> None:
+    """Bring a locked publication to what its turn has shown."""
+    if verdict.remote is not None:
+        row.remote_id, row.remote_url = verdict.remote.id[:300], verdict.remote.url[:2000]
+        row.published_at = row.published_at or now
+    row.state, row.reason = verdict.state, verdict.reason[:500]
+    row.next_attempt_at = None
+    if verdict.again_in is not None:
+        row.next_attempt_at = now + timedelta(seconds=verdict.again_in)
+        if row.state == State.WAITING:  # at the latest when it is missed
+            row.next_attempt_at = min(row.next_attempt_at, row.due_at + row.publisher.lateness)
     row.lease = row.leased_until = None
     row.save()
     posts.follow_publications(row.post_id)
-    return False
+    if row.is_left_to_people:
+        troubles.tell(row)
 
 
 def _send(turn: Turn) -> Verdict:
@@ -232,7 +262,7 @@ def _unknown(reason: str, status: int | None, *, can_find: bool) -> Verdict:
         outcome=Outcome.UNKNOWN,
         reason=reason if can_find else f"{reason} {LOOK_YOURSELF}",
         status=status,
-        again_in=SETTLING.total_seconds() if can_find else None,
+        again_in=site.PUBLISHING_SETTLING_SECONDS if can_find else None,
     )
 
 
@@ -245,7 +275,7 @@ def _still_unknown(
         outcome=outcome,
         reason=f"{reason} {LOOK_YOURSELF}" if is_over else reason,
         status=status,
-        again_in=None if is_over else max(_wait(row.looks_made), SETTLING.total_seconds()),
+        again_in=None if is_over else max(_wait(row.looks_made), site.PUBLISHING_SETTLING_SECONDS),
     )
 
 
@@ -257,14 +287,15 @@ def _abandon(row: Publication, now: datetime) -> None:
     except PublishRefused:
         can_find = False
     verdict = _unknown("The worker that sent it died before it knew.", None, can_find=can_find)
-    row.attempts.filter(ended_at=None).update(
-        ended_at=now, outcome=verdict.outcome, message=verdict.reason[:500]
-    )
-    row.state, row.reason = verdict.state, verdict.reason
-    row.next_attempt_at = now if can_find else None
-    row.lease = row.leased_until = None
-    row.save()
-    posts.follow_publications(row.post_id)
+    _close_attempts(row, now, verdict.outcome, verdict.reason)
+    # Its lease has run out: whatever it sent had its time to settle.
+    _become(row, replace(verdict, again_in=0 if can_find else None), now)
+
+
+def _close_attempts(
+    row: Publication, now: datetime, outcome: PublicationAttempt.Outcome, message: str
+) -> None:
+    row.attempts.filter(ended_at=None).update(ended_at=now, outcome=outcome, message=message[:500])
 
 
 def _miss(row: Publication) -> None:
@@ -272,11 +303,7 @@ def _miss(row: Publication) -> None:
     row.next_attempt_at = row.lease = row.leased_until = None
     row.save()
     posts.follow_publications(row.post_id)
-
-
-def _adopt(row: Publication, remote: Remote, now: datetime) -> None:
-    row.remote_id, row.remote_url = remote.id[:300], remote.url[:2000]
-    row.published_at = row.published_at or now
+    troubles.tell(row)
 
 
 def opened(publisher: Publisher) -> tuple[AnyKind, Settings]:
@@ -308,5 +335,5 @@ def outgoing(row: Publication) -> Outgoing:
 
 
 def _wait(number: int) -> float:
-    whole = min(CAP_SECONDS, BASE_SECONDS * 2 ** min(number - 1, 20))
+    whole = site.PUBLISHING_RETRY_SECONDS * min(2 ** min(number - 1, 20), LONGEST_WAIT)
     return random.uniform(whole / 2, whole)  # noqa: S311 - spreads load, guards nothing

@@ -2,7 +2,8 @@
 
 from jobs.context import ActiveRun
 from jobs.definitions import RetryPolicy, every, job
-from publishing import polling, rounds
+from publishing import news, polling, rounds, writing
+from publishing.generations import Order
 
 
 @job(
@@ -18,7 +19,7 @@ def monitor_feeds(run: ActiveRun) -> polling.RoundResult:
 
     Each source is a unit: if some fail the run has partly succeeded, if all fail it has failed.
     """
-    return polling.poll_due(run)
+    return news.follow_due(run)
 
 
 @job(
@@ -29,9 +30,14 @@ def monitor_feeds(run: ActiveRun) -> polling.RoundResult:
     soft_time_limit=240,
     time_limit=300,
 )
-def monitor_feed(run: ActiveRun, *, source_id: int, force: bool = False) -> polling.PollResult:
-    """Read one source now, due or not. With `force` all of it, whatever was there last time."""
-    return polling.poll_source(run, source_id, force=force)
+def monitor_feed(
+    run: ActiveRun, *, source_id: int, force: bool = False, auto_generate: bool | None = None
+) -> polling.PollResult:
+    """Read one source now, due or not. With `force` all of it, whatever was there last time.
+
+    With `auto_generate` its agents write of what is new at once, three posts at most; without a word the source decides.
+    """
+    return news.follow(run, source_id, force=force, auto_generate=auto_generate)
 
 
 @job(
@@ -110,3 +116,19 @@ def reconcile_publications(run: ActiveRun) -> rounds.Published:
 def test_publisher(run: ActiveRun, *, publisher_id: int) -> str:
     """Try address and credentials without publishing anything; gives what was found."""
     return rounds.test(publisher_id)
+
+
+@job(
+    "publishing.generate_post",
+    title="Let an agent write a post",
+    queue="generation",
+    retry=RetryPolicy(max_attempts=4, base_seconds=60),
+    soft_time_limit=1740,
+    time_limit=1800,
+    steps=writing.STEPS,
+)
+def generate_post(
+    run: ActiveRun, *, agent_id: int, topic: str = "", keyword: str = "", item_id: int | None = None
+) -> writing.Written:
+    """Write a post of what is new in the agent's sources, and do with it what the agent's workflow says."""
+    return writing.write_post(run, Order(agent_id=agent_id, topic=topic, keyword=keyword, item_id=item_id))

@@ -262,8 +262,11 @@ SPECTACULAR_SETTINGS = {
 # Keys that stored secrets (of channels) are encrypted with: the first encrypts, all decrypt. See jobs.secrets.
 SECRETS_KEYS = env.words("SECRETS_KEYS")
 
-# Where people reach this site, for links in messages. EMAIL_HOST empty: no email can be sent.
+# Where people reach this site, for links in messages and on the blog. EMAIL_HOST empty: no email can be sent.
 SITE_URL = env.text("SITE_URL").rstrip("/")
+# What the built-in blog (publishing.site) calls itself.
+SITE_NAME = env.text("SITE_NAME", "Almanac")
+SITE_DESCRIPTION = env.text("SITE_DESCRIPTION", "News and notes, gathered from many sources.")
 EMAIL_HOST = env.text("EMAIL_HOST")
 EMAIL_PORT = env.integer("EMAIL_PORT", 25)
 EMAIL_HOST_USER = env.text("EMAIL_HOST_USER")
@@ -298,5 +301,26 @@ if SAMPLE_WORLD_URL:
 PUBLISHING_POLL_THREADS = env.integer("PUBLISHING_POLL_THREADS", 32)
 # How far apart requests to one host start.
 PUBLISHING_HOST_SPACING_SECONDS = env.seconds("PUBLISHING_HOST_SPACING_SECONDS", 1)
+# How many characters of all sources together a language model is given for one post.
+PUBLISHING_SOURCES_CHARS = env.integer("PUBLISHING_SOURCES_CHARS", 60_000)
+# How long a worker has to send a post or to look for one; then it is taken for dead. One request takes a quarter at most.
+PUBLISHING_LEASE_SECONDS = env.seconds("PUBLISHING_LEASE_SECONDS", 180)
+# What a server gets to finish a request whose answer was lost, before we look whether the post is there.
+PUBLISHING_SETTLING_SECONDS = env.seconds("PUBLISHING_SETTLING_SECONDS", 45)
+# The wait before a post is sent again that could not be sent; it doubles each time, up to 45 times of it.
+PUBLISHING_RETRY_SECONDS = env.seconds("PUBLISHING_RETRY_SECONDS", 20)
 # Where the publisher of files may write; empty: nowhere.
 PUBLISHED_FILES_DIR = env.text("PUBLISHED_FILES_DIR")
+
+# Which language model is asked, over OpenAI's protocol (docs/chat.md): the address in front of "/chat/completions", such
+# as https://api.openai.com/v1, and the model's name there. Empty: none. Private addresses go into OUTBOUND_ALLOWED_HOSTS.
+CHAT_BASE_URL = env.text("CHAT_BASE_URL").strip()
+CHAT_API_KEY = env.text("CHAT_API_KEY").strip()
+CHAT_MODEL = env.text("CHAT_MODEL").strip()
+# How long it may say nothing, and how long an answer may take in all.
+CHAT_IDLE_SECONDS = env.seconds("CHAT_IDLE_SECONDS", 120)
+CHAT_TOTAL_SECONDS = env.seconds("CHAT_TOTAL_SECONDS", 900)
+# How many tokens an answer may have; 0: as many as the server likes.
+CHAT_MAX_TOKENS = env.integer("CHAT_MAX_TOKENS", 16_384)
+# US dollars for a million tokens, as model=in/out or model=in/out/cached; a star at a name's end fits any rest.
+CHAT_PRICES = env.prices("CHAT_PRICES")

@@ -26,7 +26,11 @@ _PERMANENT = {301, 308}
 _LATER = {408, 425, 429}
 #: Methods whose redirects are followed, and that may be sent again when a kept connection turns out to be closed.
 _REPEATABLE = {"GET", "HEAD"}
-_NOT_FOR_STRANGERS = {"authorization", "cookie", "proxy-authorization"}
+#: What another origin is sent after a redirect. Everything else may be a credential, whatever it is called.
+_FOR_STRANGERS = {
+    *("user-agent", "accept", "accept-encoding", "accept-language"),
+    *("if-none-match", "if-modified-since", "range"),
+}
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,7 @@ def fetch(
     guard = guard or AddressGuard(settings.OUTBOUND_ALLOWED_HOSTS)
     started = time.monotonic()
     deadline = Deadline(limits.total_seconds)
-    current = _checked_url(url)
+    current = checked_url(url)
     sent = {"user-agent": USER_AGENT, "accept": "*/*", "accept-encoding": ACCEPTED}
     sent |= {name.lower(): value for name, value in (headers or {}).items()}
     hops: list[Redirect] = []
@@ -112,9 +116,9 @@ def fetch(
         hops.append(Redirect(str(current), answer.status))
         if len(hops) > limits.max_redirects:
             raise OutboundRejected(f"{redact(url)} redirects more than {limits.max_redirects} times.")
-        target = _checked_url(location, base=current)
+        target = checked_url(location, base=current)
         if _origin(target) != _origin(current):
-            sent = {name: value for name, value in sent.items() if name not in _NOT_FOR_STRANGERS}
+            sent = {name: value for name, value in sent.items() if name in _FOR_STRANGERS}
         current = target
     return OutboundResponse(
         url=str(current),
@@ -146,7 +150,7 @@ class _Asking:
         self, method: str, url: httpx.URL, headers: Mapping[str, str], content: bytes | None
     ) -> tuple[_Answer, str | None]:
         """One request and its answer, and where it redirects to. A redirect's body is not read."""
-        sent = _with_credentials(url, headers)
+        sent = with_credentials(url, headers)
         if self.connections is None or method not in _REPEATABLE:
             sent = {**sent, "connection": "close"}
             return self._new(method, url, sent, content)
@@ -159,7 +163,7 @@ class _Asking:
                 connection.close()  # the server has closed it meanwhile; a fresh one will do
             except (OSError, http.client.HTTPException) as error:
                 connection.close()
-                raise _told(error, url, may_have_arrived=True) from error
+                raise told(error, url, may_have_arrived=True) from error
             else:
                 return self._body(connection, opened_at, answer, method, url)
         return self._new(method, url, sent, content)
@@ -173,12 +177,12 @@ class _Asking:
                 url, guard=self.guard, deadline=self.deadline, connect_seconds=self.limits.connect_seconds
             )
         except OSError as error:
-            raise _told(error, url, may_have_arrived=False) from error
+            raise told(error, url, may_have_arrived=False) from error
         try:
             answer = self._head(connection, method, url, headers, content)
         except (OSError, http.client.HTTPException) as error:
             connection.close()
-            raise _told(error, url, may_have_arrived=True) from error
+            raise told(error, url, may_have_arrived=True) from error
         return self._body(connection, opened_at, answer, method, url)
 
     def _head(
@@ -217,7 +221,7 @@ class _Asking:
             error.may_have_arrived = True
             raise
         except (OSError, http.client.HTTPException) as error:
-            raise _told(error, url, may_have_arrived=True) from error
+            raise told(error, url, may_have_arrived=True) from error
         finally:
             if is_kept and self.connections is not None:
                 self.connections.give(_origin(url), connection, opened_at)
@@ -225,7 +229,7 @@ class _Asking:
                 connection.close()
 
 
-def _with_credentials(url: httpx.URL, headers: Mapping[str, str]) -> dict[str, str]:
+def with_credentials(url: httpx.URL, headers: Mapping[str, str]) -> dict[str, str]:
     """The headers, with the user and password that the address may hold."""
     if not url.userinfo or "authorization" in headers:
         return dict(headers)
@@ -234,16 +238,17 @@ def _with_credentials(url: httpx.URL, headers: Mapping[str, str]) -> dict[str, s
     return {**headers, "authorization": f"Basic {base64.b64encode(plain.encode()).decode()}"}
 
 
-def _told(
+def told(
     error: OSError | http.client.HTTPException, url: httpx.URL, *, may_have_arrived: bool
 ) -> OutboundError:
+    """What a failed request means."""
     name = redact(str(url))
     if isinstance(error, TimeoutError):
-        told = OutboundUnavailable(f"{name} did not answer in time.")
+        meant = OutboundUnavailable(f"{name} did not answer in time.")
     else:
-        told = OutboundUnavailable(f"{name} could not be read: {_reason(error)}.")
-    told.may_have_arrived = may_have_arrived
-    return told
+        meant = OutboundUnavailable(f"{name} could not be read: {_reason(error)}.")
+    meant.may_have_arrived = may_have_arrived
+    return meant
 
 
 def _reason(error: Exception) -> str:
@@ -253,7 +258,7 @@ def _reason(error: Exception) -> str:
     return text.rstrip(".") or type(error).__name__
 
 
-def _checked_url(text: str, base: httpx.URL | None = None) -> httpx.URL:
+def checked_url(text: str, base: httpx.URL | None = None) -> httpx.URL:
     """The absolute http(s) URL; OutboundRejected with the reason for anything else."""
     try:
         url = httpx.URL(text.strip())

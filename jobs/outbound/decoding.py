@@ -23,12 +23,17 @@ def read_body(chunks: Iterable[bytes], *, encoding: str, max_bytes: int) -> byte
     Raises OutboundRejected as soon as it grows beyond `max_bytes`, before or after decompression, and
     OutboundUnavailable when the packed data is damaged or ends too early.
     """
-    body = bytearray()
+    return b"".join(read_pieces(chunks, encoding=encoding, max_bytes=max_bytes))
+
+
+def read_pieces(chunks: Iterable[bytes], *, encoding: str, max_bytes: int) -> Iterator[bytes]:
+    """The body as it comes, decompressed; raises what `read_body` raises."""
+    total = 0
     for piece in _decompressed(_counted(chunks, max_bytes), encoding):
-        body += piece
-        if len(body) > max_bytes:
+        total += len(piece)
+        if total > max_bytes:
             raise _too_large(max_bytes)
-    return bytes(body)
+        yield piece
 
 
 def _too_large(max_bytes: int) -> OutboundRejected:

@@ -187,3 +187,8 @@ def phrases_of(tag: str) -> Phrases | None:
 def english() -> Phrases:
     """What a digest in a language without templates is framed in."""
     return _BY_CODE["en"]
+
+
+def sources_headings() -> frozenset[str]:
+    """What lists of sources are called, in lower case."""
+    return frozenset(phrases.sources_heading.casefold() for phrases in _ALL) | {"references", "bibliography"}

@@ -2,7 +2,9 @@
 
 import html
 import re
+from collections.abc import Collection
 from functools import lru_cache
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import nh3
@@ -136,13 +138,18 @@ _BLOCKS = re.compile(
 @lru_cache(maxsize=256)
 def _cleaner(base: str) -> nh3.Cleaner:
     """A cleaner for one base address; making one costs more than using it."""
+    return new_cleaner(url_relative=("rewrite_with_base", base) if base else "pass_through")
+
+
+def new_cleaner(*, without: Collection[str] = (), **more: Any) -> nh3.Cleaner:
+    """A cleaner of what is harmless, `without` some of its elements; `more` is what nh3 is told besides."""
     return nh3.Cleaner(
-        tags=_TAGS,
+        tags=_TAGS.difference(without),
         attributes=_ATTRIBUTES,
         clean_content_tags=_DROPPED_WITH_CONTENT,
         url_schemes=_SCHEMES,
         link_rel="noopener noreferrer nofollow",
-        url_relative=("rewrite_with_base", base) if base else "pass_through",
+        **more,
     )
 
 

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("publishing", "0003_agents_and_generations"),
+        ("publishing", "0006_publication_trouble_index"),
     ]
 
     operations = [

@@ -64,6 +64,9 @@ class FeedItem(models.Model):
     changed_at = models.DateTimeField(null=True, blank=True, help_text="When we last saw a change.")
     state = models.CharField(max_length=12, choices=State, default=State.SEEN)
     state_reason = models.CharField(max_length=200, blank=True)
+    replays = models.PositiveIntegerField(
+        default=0, editable=False, help_text="How often it was put back to be used again."
+    )
     removed_at = models.DateTimeField(null=True, blank=True)
 
     objects = FeedItemQuerySet.as_manager()

@@ -5,6 +5,7 @@ from typing import Self
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.core.validators import URLValidator
 from django.db import models
 from django.db.models import Q
@@ -133,6 +134,8 @@ class Post(models.Model):
             ),
             # lists by state
             models.Index(fields=["status", "-created_at"], name="publishing_post_status"),
+            # posts with a tag
+            GinIndex(fields=["tags"], name="publishing_post_tags"),
         ]
 
     def __str__(self) -> str:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Self
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from publishing.models.post import Post
 from publishing.models.publisher import Publisher
@@ -19,17 +19,26 @@ class PublicationQuerySet(models.QuerySet["Publication"]):
         return self.filter(state__in=Publication.State.undecided())
 
     def due(self, at: datetime) -> Self:
-        """Those that a worker has something to do for, the most overdue first; nobody is at work on them."""
+        """Those that a worker has something to do for, the most overdue first; nobody is at work on them.
+
+        What waits at a disabled publisher is due once it is too late for it: then it is missed.
+        """
+        is_too_late = Q(due_at__lte=at - F("publisher__lateness"))
         return (
             self.open()
-            .filter(
-                Q(leased_until=None) | Q(leased_until__lte=at),
-                next_attempt_at__lte=at,
-                publisher__is_enabled=True,
-            )
+            .filter(Q(leased_until=None) | Q(leased_until__lte=at), next_attempt_at__lte=at)
+            .filter(Q(publisher__is_enabled=True) | ~Q(state=Publication.State.WAITING) | is_too_late)
             .exclude(post__status__in=Post.Status.undecided())
             .order_by("next_attempt_at", "pk")
         )
+
+    def left_to_people(self) -> Self:
+        """Those that nothing more becomes of by itself, although they are not known to be published."""
+        State = Publication.State
+        return self.filter(Q(state__in=[State.FAILED, State.MISSED]) | _IS_STUCK)
+
+
+_IS_STUCK = Q(state="unconfirmed", next_attempt_at=None)
 
 
 class Publication(models.Model):
@@ -110,10 +119,28 @@ class Publication(models.Model):
                 name="publishing_publication_due",
                 condition=Q(state__in=["waiting", "sending", "unconfirmed"]) | ~Q(errand=""),
             ),
+            # what a publisher has, the newest first: the pages of the built-in site
+            models.Index(
+                fields=["publisher", "-published_at", "-id"],
+                name="publishing_publication_there",
+                condition=Q(state="published"),
+            ),
+            # publishing.troubles
+            models.Index(
+                fields=["publisher", "state"],
+                name="publishing_publication_trouble",
+                condition=Q(state__in=["failed", "missed", "unconfirmed"]),
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.post} at {self.publisher}"
+
+    @property
+    def is_left_to_people(self) -> bool:
+        """Nothing more becomes of it by itself, although it is not known to be published."""
+        is_stuck = self.state == self.State.UNCONFIRMED and self.next_attempt_at is None
+        return is_stuck or self.state in (self.State.FAILED, self.State.MISSED)
 
 
 class PublicationAttempt(models.Model):

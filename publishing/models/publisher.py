@@ -30,6 +30,16 @@ class Publisher(models.Model):
             ("test_publisher", "Can test a publisher"),
             ("enable_publisher", "Can enable and disable a publisher"),
         ]
+        constraints = [
+            # So a post is on the built-in site once, and the site's pages have one publisher to ask for.
+            models.UniqueConstraint(
+                fields=["kind"],
+                condition=models.Q(kind="site"),
+                name="publishing_publisher_one_site",
+                violation_error_code="unique",
+                violation_error_message="There is one built-in blog, and a publisher for it already.",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name

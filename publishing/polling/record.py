@@ -50,6 +50,8 @@ class PollResult:
     items: tuple[FoundItem, ...] = ()
     next_poll_at: datetime | None = None
     notes: tuple[str, ...] = ()
+    #: Posts begun of its new items (`publishing.news`).
+    posts_triggered: int = 0
 
 
 @transaction.atomic

@@ -54,6 +54,8 @@ class RoundResult:
     items_found: int = 0
     new_items: int = 0
     updated_items: int = 0
+    #: Posts begun of the new items (`publishing.news`).
+    posts_triggered: int = 0
     failures: dict[str, str] = field(default_factory=dict)
 
 

@@ -36,6 +36,8 @@ class FolderOfFiles(PublisherKind[FileSettings]):
     name: ClassVar[str] = "file"
     label: ClassVar[str] = "Files"
     parameters: ClassVar[type[Settings]] = FileSettings
+    can_update: ClassVar[bool] = True
+    can_withdraw: ClassVar[bool] = True
 
     def send(self, post: Outgoing, settings: FileSettings) -> Remote:
         folder = _folder(settings)
@@ -52,11 +54,28 @@ class FolderOfFiles(PublisherKind[FileSettings]):
 
     def find(self, post: Outgoing, settings: FileSettings) -> Remote | None:
         path = _folder(settings) / f"{post.slug}.html"
+        return Remote(id=path.name) if path.exists() and _is_of(path, post) else None
+
+    def update(self, post: Outgoing, remote: Remote, settings: FileSettings) -> Remote:
+        path = _path_there(post, remote, settings)
+        if not _is_of(path, post):
+            raise PublishRefused(f"{path.name} is not there any more, or is another post.")
         try:
-            marker = json.loads(path.with_suffix(".json").read_text())["marker"] if path.exists() else None
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise PublishLater(f"{path} cannot be read: {error}.") from error
-        return Remote(id=path.name) if marker == str(post.marker) else None
+            _write(path, _page(post))
+            _write(path.with_suffix(".json"), _data(post))
+        except OSError as error:
+            raise PublishLater(f"{path} cannot be written: {error.strerror}.") from error
+        return Remote(id=path.name)
+
+    def withdraw(self, post: Outgoing, remote: Remote, settings: FileSettings) -> None:
+        path = _path_there(post, remote, settings)
+        if not _is_of(path, post):
+            return
+        try:
+            path.unlink(missing_ok=True)
+            path.with_suffix(".json").unlink(missing_ok=True)  # the last: it says whose the page is
+        except OSError as error:
+            raise PublishLater(f"{path} cannot be removed: {error.strerror}.") from error
 
     def test(self, settings: FileSettings) -> str:
         folder = _folder(settings)
@@ -77,14 +96,30 @@ def _folder(settings: FileSettings) -> Path:
     return Path(site.PUBLISHED_FILES_DIR) / settings.folder
 
 
+def _path_there(post: Outgoing, remote: Remote, settings: FileSettings) -> Path:
+    """Where the page is; raises PublishRefused for a name that is none."""
+    name = remote.id or f"{post.slug}.html"
+    if Path(name).name != name or not name.endswith(".html"):
+        raise PublishRefused(f"{name} is not the name of a page.")
+    return _folder(settings) / name
+
+
+def _is_of(path: Path, post: Outgoing) -> bool:
+    """Whether the data beside the page name the post. Raises PublishLater when they cannot be read."""
+    try:
+        found = json.loads(path.with_suffix(".json").read_text())["marker"]
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise PublishLater(f"{path} cannot be read: {error}.") from error
+    return bool(found == str(post.marker))
+
+
 def _claim(path: Path, post: Outgoing) -> None:
     """The file with the data names the post; whoever makes it first has the name. Raises FileExistsError."""
     data = path.with_suffix(".json")
-    text = json.dumps(
-        {"marker": str(post.marker), "title": post.title, "tags": post.tags, "language": post.language}
-    )
     draft = data.with_suffix(f".{uuid4().hex}")
-    draft.write_text(text)
+    draft.write_text(_data(post))
     try:
         os.link(draft, data)
     except FileExistsError:
@@ -96,9 +131,15 @@ def _claim(path: Path, post: Outgoing) -> None:
 
 def _write(path: Path, text: str) -> None:
     """All of it or nothing."""
-    partial = path.with_suffix(".partial")
+    partial = path.with_name(f"{path.name}.partial")
     partial.write_text(text)
     partial.replace(path)
+
+
+def _data(post: Outgoing) -> str:
+    return json.dumps(
+        {"marker": str(post.marker), "title": post.title, "tags": post.tags, "language": post.language}
+    )
 
 
 def _page(post: Outgoing) -> str:

@@ -1,5 +1,6 @@
 """Minimal, valid objects for tests."""
 
+from datetime import datetime
 from itertools import count
 from typing import Any
 from uuid import uuid4
@@ -9,7 +10,7 @@ from pytest_httpserver import HTTPServer
 
 from jobs.context import ActiveRun
 from jobs.secrets import Sealed
-from publishing.models import FeedItem, Post, Publication, Publisher, Source
+from publishing.models import Agent, FeedItem, Post, Publication, Publisher, Source
 
 _numbers = count(1)
 
@@ -63,6 +64,23 @@ def make_publication(publisher: Publisher, **fields: Any) -> Publication:
     )
 
 
+def put_on_site(*, at: datetime | None = None, **fields: Any) -> Publication:
+    """A post that is published on the built-in site, since `at` or now; `fields` are the post's."""
+    at = at or timezone.now()
+    kind = "site"
+    publisher = Publisher.objects.filter(kind=kind).first() or make_publisher(kind, name="Blog")
+    post = make_post(**{"status": Post.Status.PUBLISHED, "published_at": at, **fields})
+    return Publication.objects.create(
+        post=post,
+        publisher=publisher,
+        state=Publication.State.PUBLISHED,
+        due_at=at,
+        published_at=at,
+        revision=post.revision,
+        remote_id=post.slug,
+    )
+
+
 def make_run() -> ActiveRun:
     return ActiveRun(uuid4(), attempt=1)
 
@@ -84,3 +102,18 @@ def entry(number: int, title: str = "", text: str = "") -> str:
 def allow(settings: Any, *servers: HTTPServer) -> None:
     """Let these local servers through the guard, by exact host and port."""
     settings.OUTBOUND_ALLOWED_HOSTS = [f"{server.host}:{server.port}" for server in servers]
+
+
+def make_agent(**fields: Any) -> Agent:
+    """One with a source of three new items, unless `sources` are given."""
+    number = next(_numbers)
+    chosen = fields.pop("sources", None)
+    publishers = fields.pop("publishers", [])
+    agent = Agent.objects.create(**{"name": f"Agent {number}", **fields})
+    if chosen is None:
+        chosen = [make_source()]
+        for _ in range(3):
+            make_item(chosen[0])
+    agent.sources.set(chosen)
+    agent.publishers.set(publishers)
+    return agent

@@ -1,7 +1,7 @@
 """An HTTP server that can be told to go wrong at any point of a request; stand-ins of real services build on it.
 
-A stand-in says what its service does (`respond`) and which requests are about a post (`marker_of`); those meet what
-`fault` says. Requests in between, such as reading and logging in, are answered as they should be.
+A stand-in says what its service does (`respond`) and which requests change a post (`marker_of`); those meet what
+`fault` says. All others, such as reading and logging in, meet what `fault_of_reading` says.
 """
 
 import json
@@ -16,12 +16,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlsplit
 
-#: What a request can meet. With those in `KEPT` it is carried out, whatever the sender hears.
+#: What a request can meet, and "late": it is carried out when the sender has given up. With those in `KEPT` it is carried out, whatever the sender hears.
 FAULTS = (
     *("dropped", "cut", "half", "slow", "wrong_json", "busy"),
     *("broken", "broken_but_kept", "proxy_gave_up", "forbidden"),
 )
-KEPT = {"cut", "half", "slow", "wrong_json", "broken_but_kept", "proxy_gave_up"}
+KEPT = {"cut", "half", "slow", "late", "wrong_json", "broken_but_kept", "proxy_gave_up"}
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,8 @@ class Reply:
 class FaultyServer(ABC):
     """`fault` is given the marker of a post and names what the request meets, or nothing. `requests` are all that came.
 
-    The port is taken at once, but connections are refused until it is running.
+    `fault_of_reading` does the same for requests that are not about one post's publishing. The port is taken at once, but
+    connections are refused until it is running, and while it is `away`.
     """
 
     #: The kind of publisher that speaks to it.
@@ -62,13 +63,12 @@ class FaultyServer(ABC):
 
     def __init__(self) -> None:
         self.fault: Callable[[str], str] = lambda marker: ""
+        self.fault_of_reading: Callable[[Incoming], str] = lambda request: ""
         self.slow_seconds = 1.0
         self.retry_after = 0
         self.requests: list[Incoming] = []
         self.lock = threading.RLock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler(), bind_and_activate=False)
-        self._server.daemon_threads = True
-        self._server.server_bind()
+        self._server = self._bound(0)
 
     @property
     def host(self) -> str:
@@ -80,11 +80,29 @@ class FaultyServer(ABC):
 
     @contextmanager
     def running(self) -> Iterator["FaultyServer"]:
-        self._server.server_activate()
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+        self._serve()
         yield self
         self._server.shutdown()
         self._server.server_close()
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """New connections are refused; requests that it has are answered."""
+        self._server.shutdown()
+        self._server.server_close()
+        yield
+        self._server = self._bound(self._server.server_port)
+        self._serve()
+
+    def _bound(self, port: int) -> ThreadingHTTPServer:
+        server = ThreadingHTTPServer(("127.0.0.1", port), self._handler(), bind_and_activate=False)
+        server.daemon_threads = True
+        server.server_bind()
+        return server
+
+    def _serve(self) -> None:
+        self._server.server_activate()
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     @abstractmethod
     def settings(self) -> dict[str, Any]:
@@ -97,6 +115,10 @@ class FaultyServer(ABC):
     @abstractmethod
     def count(self, marker: str) -> int:
         """How many posts with the marker readers see."""
+
+    @abstractmethod
+    def text_of(self, marker: str) -> str:
+        """What readers see of the post; raises KeyError when there is none."""
 
     @abstractmethod
     def marker_of(self, request: Incoming) -> str | None:
@@ -116,7 +138,7 @@ class FaultyServer(ABC):
 
     def _met(self, request: Incoming) -> str:
         marker = self.marker_of(request)
-        return "" if marker is None else self.fault(marker)
+        return self.fault_of_reading(request) if marker is None else self.fault(marker)
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         server = self
@@ -136,13 +158,17 @@ class FaultyServer(ABC):
                 with server.lock:
                     server.requests.append(request)
                     fault = server._met(request)
+                if fault == "late":
+                    time.sleep(server.slow_seconds)
+                with server.lock:
                     reply = server.respond(request) if not fault or fault in KEPT else Reply()
                 getattr(self, f"_{fault or 'answer'}")(reply)
 
-            do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = handle_request
+            do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = handle_request
 
             def _answer(self, reply: Reply) -> None:
-                self.send_response(reply.status)
+                begin = self.send_response_only if "date" in reply.headers else self.send_response
+                begin(reply.status)
                 for name, value in reply.headers.items():
                     self.send_header(name, value)
                 self.send_header("Content-Length", str(len(reply.body)))
@@ -164,6 +190,9 @@ class FaultyServer(ABC):
 
             def _slow(self, reply: Reply) -> None:
                 time.sleep(server.slow_seconds)
+                self._hang_up()
+
+            def _late(self, reply: Reply) -> None:
                 self._hang_up()
 
             def _wrong_json(self, reply: Reply) -> None:

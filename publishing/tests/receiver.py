@@ -18,6 +18,7 @@ class Receiver(FaultyServer):
     def __init__(self) -> None:
         super().__init__()
         self.posts: Counter[str] = Counter()
+        self.texts: dict[str, str] = {}
 
     @property
     def url(self) -> str:
@@ -32,6 +33,9 @@ class Receiver(FaultyServer):
     def count(self, marker: str) -> int:
         return self.posts[marker]
 
+    def text_of(self, marker: str) -> str:
+        return self.texts[marker]
+
     def marker_of(self, request: Incoming) -> str | None:
         return str(request.json().get("id", "")) if request.method != "GET" else None
 
@@ -39,12 +43,15 @@ class Receiver(FaultyServer):
         if request.method == "GET":
             marker = request.query.get("id", "")
             return self._found(marker) if self.posts[marker] else Reply.json({}, 404)
-        marker = str(request.json().get("id", ""))
-        if request.json().get("action") == "delete":
-            del self.posts[marker]
+        message = request.json()
+        marker, action = str(message.get("id", "")), message["action"]
+        if action == "delete":
+            self.posts.pop(marker, None)
+            self.texts.pop(marker, None)
             return Reply.json({})
-        if request.json().get("action") != "update":
+        if action == "publish":
             self.posts[marker] += 1
+        self.texts[marker] = f"{message['data'].get('title')}\n{message['data'].get('html')}"
         return self._found(marker)
 
     def _found(self, marker: str) -> Reply:

@@ -1,6 +1,7 @@
 """Exactly once: whatever happens on the wire or to the worker, no post is published twice, and none is lost."""
 
 import random
+import time
 from datetime import timedelta
 
 import pytest
@@ -23,10 +24,9 @@ HOUR = timedelta(hours=1)
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch):
+def quick(monkeypatch, settings):
     """Nothing waits, and a slow answer is one of more than a fifth of a second."""
-    monkeypatch.setattr(publications, "SETTLING", timedelta(0))
-    monkeypatch.setattr(publications, "BASE_SECONDS", 0.0)
+    settings.PUBLISHING_SETTLING_SECONDS = settings.PUBLISHING_RETRY_SECONDS = 0
     monkeypatch.setattr(exchange, "LIMITS", Limits(connect_seconds=2, read_seconds=0.2, total_seconds=2))
 
 
@@ -179,6 +179,120 @@ def test_what_comes_too_late_is_missed_and_never_sent(receiver, publisher):
     assert publication.post.status == Post.Status.MISSED
     publications.send_again(publication, by=None)
     assert until_settled(publication) == [State.PUBLISHED]
+
+
+def test_what_waits_at_a_disabled_publisher_is_missed_at_its_time(receiver, publisher):
+    publisher.is_enabled = False
+    publisher.save()
+    waiting = make_publication(publisher)
+    too_late = make_publication(publisher, due_at=timezone.now() - publisher.lateness)
+    assert until_settled(waiting, most=2) == [State.WAITING]
+    assert rounds.retry(make_run()).missed == 1
+    too_late.refresh_from_db()
+    assert (too_late.state, receiver.requests) == (State.MISSED, [])
+
+
+def test_a_disabled_publisher_is_still_asked_for_what_it_was_sent(receiver, publisher):
+    met_by(receiver, "cut")
+    publication = make_publication(publisher)
+    carry_out(publication.pk)
+    publisher.is_enabled = False
+    publisher.save()
+    assert until_settled(publication) == [State.PUBLISHED]
+
+
+def test_what_is_put_off_beyond_its_time_is_missed_at_its_time(receiver, publisher):
+    met_by(receiver, "busy")
+    receiver.retry_after = 2 * 3600
+    publication = make_publication(publisher)
+    carry_out(publication.pk)
+    publication.refresh_from_db()
+    assert publication.next_attempt_at == publication.due_at + publisher.lateness
+
+
+def test_nothing_is_sent_when_preparing_took_too_long(receiver, publisher):
+    publication = make_publication(publisher)
+    turn = take(publication.pk, run_id=None)
+    assert isinstance(turn, Turn)
+    with exchange.ends_by(time.monotonic() + 0.9, each=1):
+        assert publications._send(turn).outcome == "later"
+    assert receiver.requests == []
+
+
+def test_a_request_ends_before_the_lease_does(receiver, publisher, settings, monkeypatch):
+    monkeypatch.setattr(exchange, "LIMITS", Limits(connect_seconds=30, read_seconds=30, total_seconds=30))
+    settings.PUBLISHING_LEASE_SECONDS = 1
+    met_by(receiver, "slow")
+    receiver.slow_seconds = 5
+    publication = make_publication(publisher)
+    began = time.monotonic()
+    carry_out(publication.pk)
+    assert time.monotonic() - began < 1
+    publication.refresh_from_db()
+    assert publication.state == State.UNCONFIRMED
+
+
+def test_a_worker_that_dies_while_it_looks_leaves_no_attempt_open(receiver, publisher):
+    met_by(receiver, "cut")
+    publication = make_publication(publisher)
+    carry_out(publication.pk)
+    assert isinstance(take(publication.pk, run_id=None), Turn)
+    Publication.objects.update(leased_until=timezone.now() - HOUR)
+    assert until_settled(publication) == [State.PUBLISHED]
+    assert [attempt.outcome for attempt in publication.attempts.all()] == ["unknown", "unknown", "found"]
+
+
+def test_a_person_need_not_wait_for_a_worker_that_died_while_it_looked(receiver, publisher):
+    met_by(receiver, "cut")
+    publication = make_publication(publisher)
+    carry_out(publication.pk)
+    take(publication.pk, run_id=None)
+    with pytest.raises(IllegalState, match="unconfirmed cannot be confirmed now"):
+        publications.confirm(publication, url="", by=None)
+    Publication.objects.update(leased_until=timezone.now() - HOUR)
+    publications.confirm(publication, url="", by=None)
+    assert not publication.attempts.filter(ended_at=None).exists()
+
+
+def test_a_worker_taken_for_dead_that_knows_nothing_stops_the_next_attempt(receiver, publisher):
+    publication = make_publication(publisher)
+    late = take(publication.pk, run_id=None)
+    assert isinstance(late, Turn)
+    Publication.objects.update(leased_until=timezone.now() - HOUR)
+    for _ in range(3):  # taken for dead, not found, not found again
+        carry_out(publication.pk)
+    publication.refresh_from_db()
+    assert publication.state == State.WAITING
+    met_by(receiver, "cut")
+    assert not publications.settle(late, publications._send(late))
+    publication.refresh_from_db()
+    assert publication.state == State.UNCONFIRMED
+    assert until_settled(publication) == [State.PUBLISHED]
+    assert receiver.count(str(publication.marker)) == 1
+
+
+def test_a_look_that_finds_nothing_out_is_no_failure_until_it_is_left_to_people(
+    receiver, publisher, monkeypatch
+):
+    met_by(receiver, "cut")
+    publication = make_publication(publisher)
+    assert rounds.publish(sent := make_run(), publication.post_id).unconfirmed == 1
+    publisher.settings["status_url"] = "http://127.0.0.1:9/"
+    publisher.save()
+    assert rounds.reconcile(looked := make_run()).unconfirmed == 1
+    assert sent.failed_units == looked.failed_units == {}
+    monkeypatch.setattr(publications, "MOST_LOOKS", 2)
+    assert rounds.reconcile(last := make_run()).unconfirmed == 1
+    assert len(last.failed_units) == 1
+
+
+def test_a_round_leaves_the_rest_to_the_next_one(receiver, publisher, monkeypatch):
+    rows = [make_publication(publisher) for _ in range(3)]
+    monkeypatch.setattr(rounds, "BATCH_SECONDS", 0)
+    assert rounds.retry(make_run()).published <= 1
+    monkeypatch.undo()
+    rounds.retry(make_run())
+    assert [receiver.count(str(row.marker)) for row in rows] == [1, 1, 1]
 
 
 def test_nothing_is_sent_again_while_somebody_is_at_it_or_when_it_is_out(receiver, publisher):

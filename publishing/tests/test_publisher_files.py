@@ -7,7 +7,7 @@ import pytest
 from jobs.errors import InvalidParameters
 from publishing import publications, publishers
 from publishing.publications import State, carry_out
-from publishing.publishers import PublishRefused
+from publishing.publishers import PublishLater, PublishRefused, Remote
 from publishing.tests.factories import make_publication, make_publisher
 
 pytestmark = pytest.mark.django_db
@@ -90,3 +90,62 @@ def test_the_test_says_whether_the_folder_can_be_written(folder):
     kind = publishers.get_kind("file")
     assert "can be written" in kind.test(kind.read({"folder": "news"}))
     assert list(folder.iterdir()) == []
+
+
+def published(publication):
+    row = outcome(publication)
+    kind, settings = publications.opened(row.publisher)
+    return row, kind, settings, Remote(id=row.remote_id)
+
+
+def test_a_change_is_written_over_the_page_whatever_its_new_name_would_be(folder, publication):
+    row, kind, settings, remote = published(publication)
+    row.post.title, row.post.slug = "A better title", "a-better-title"
+    assert kind.update(publications.outgoing(row), remote, settings).id == remote.id
+    assert "<h1>A better title</h1>" in (folder / remote.id).read_text()
+    assert json.loads((folder / remote.id).with_suffix(".json").read_text())["title"] == "A better title"
+    assert len(list(folder.iterdir())) == 2
+
+
+def test_taken_back_both_files_are_gone_and_it_may_be_said_again(folder, publication):
+    row, kind, settings, remote = published(publication)
+    post = publications.outgoing(row)
+    kind.withdraw(post, remote, settings)
+    kind.withdraw(post, remote, settings)
+    assert list(folder.iterdir()) == []
+    with pytest.raises(PublishRefused, match="is not there any more"):
+        kind.update(post, remote, settings)
+
+
+def test_files_of_another_post_are_neither_changed_nor_removed(folder, publication):
+    row, kind, settings, remote = published(publication)
+    before = (folder / remote.id).read_text()
+    other = publications.outgoing(make_publication(row.publisher))
+    with pytest.raises(PublishRefused, match="is another post"):
+        kind.update(other, remote, settings)
+    kind.withdraw(other, remote, settings)
+    assert (folder / remote.id).read_text() == before
+
+
+def test_a_page_that_nothing_says_is_ours_stays(folder, publication):
+    row, kind, settings, remote = published(publication)
+    (folder / remote.id).with_suffix(".json").unlink()
+    kind.withdraw(publications.outgoing(row), remote, settings)
+    assert (folder / remote.id).exists()
+
+
+@pytest.mark.parametrize("name", ["../post.html", "/etc/passwd", "post.txt"])
+def test_a_name_that_leads_elsewhere_is_refused(folder, publication, name):
+    row, kind, settings, _ = published(publication)
+    with pytest.raises(PublishRefused, match="is not the name of a page"):
+        kind.withdraw(publications.outgoing(row), Remote(id=name), settings)
+
+
+def test_a_folder_that_cannot_be_changed_now_is_tried_again_later(folder, publication):
+    row, kind, settings, remote = published(publication)
+    (folder / remote.id).unlink()
+    (folder / remote.id).mkdir()  # nothing can be written or removed there
+    with pytest.raises(PublishLater, match="cannot be written"):
+        kind.update(publications.outgoing(row), remote, settings)
+    with pytest.raises(PublishLater, match="cannot be removed"):
+        kind.withdraw(publications.outgoing(row), remote, settings)

@@ -86,7 +86,7 @@ def test_loading_the_sample_world_twice_changes_nothing_and_another_port_moves_i
 @pytest.mark.django_db
 def test_the_command_needs_an_address(capsys, settings):
     call_command("load_sample_world", base_url="http://127.0.0.1:8000")
-    assert capsys.readouterr().out == "Sample world: 3 sources created, 0 moved.\n"
+    assert capsys.readouterr().out == "Sample world: 3 sources and 3 agents created, 0 sources moved.\n"
     with pytest.raises(CommandError, match="--base-url"):
         call_command("load_sample_world", base_url="")
 
@@ -98,8 +98,8 @@ def test_the_main_job_polls_the_sample_world_over_http(live_server, settings):
     settings.OUTBOUND_ALLOWED_HOSTS = [live_server.url.removeprefix("http://")]
     load_sample_world(live_server.url)
     result = tasks.monitor_feeds(make_run())
-    assert (result.polled, result.failed, result.new_items) == (3, 0, 9)
-    assert FeedItem.objects.waiting().count() == 9
+    assert (result.polled, result.failed, result.new_items) == (3, 0, 18)
+    assert FeedItem.objects.waiting().count() == 18
     Source.objects.update(next_poll_at=NOON)
     result = tasks.monitor_feeds(make_run())
     assert (result.polled, result.unchanged, result.new_items) == (3, 3, 0)

@@ -2,12 +2,14 @@
 
 from publishing.writers.base import Body, Brief, Item, Length, Meta, Outline, Step, Writer
 from publishing.writers.errors import (
+    TooLittle,
     Unfinished,
     UnknownWriter,
     WriterError,
     WriterRefused,
     WriterUnavailable,
 )
+from publishing.writers.progress import Progress, listening
 from publishing.writers.registry import DEFAULT_KIND, choices, get, kinds, load, register
 from publishing.writers.usage import Price, Usage
 
@@ -20,7 +22,9 @@ __all__ = [
     "Meta",
     "Outline",
     "Price",
+    "Progress",
     "Step",
+    "TooLittle",
     "Unfinished",
     "UnknownWriter",
     "Usage",
@@ -31,6 +35,7 @@ __all__ = [
     "choices",
     "get",
     "kinds",
+    "listening",
     "load",
     "register",
 ]

@@ -129,10 +129,16 @@ class Writer(ABC):
     #: Stored with every agent and post; never changes.
     kind: ClassVar[str]
     label: ClassVar[str]
+    #: With fewer items there is no sense in beginning.
+    fewest_items: ClassVar[int] = 0
 
     def why_not(self) -> str:
         """Why this writer cannot be used here, such as a missing key; "" if it can."""
         return ""
+
+    def estimate(self, brief: Brief) -> Usage:
+        """What all steps together will take at most, roughly; so much is reserved from the quotas beforehand."""
+        return Usage()
 
     @abstractmethod
     def outline(self, brief: Brief) -> Step[Outline]:

@@ -14,7 +14,7 @@ from publishing.digests.sentences import running_text
 from publishing.feeds.sanitise import plain_text
 from publishing.words import count_words, mentions
 from publishing.writers.base import Body, Brief, Item, Meta, Outline, Step, Writer
-from publishing.writers.errors import WriterRefused
+from publishing.writers.errors import TooLittle, WriterRefused
 from publishing.writers.registry import register
 from publishing.writers.usage import Usage
 
@@ -30,6 +30,7 @@ class DigestWriter(Writer):
     """Quotes the most telling sentences of the items, by theme, each with a link to where it stands."""
 
     kind, label = "digest", "Digest (quotations, no model)"
+    fewest_items = FEWEST_ARTICLES
 
     def outline(self, brief: Brief) -> Step[Outline]:
         """Choose the sentences. Raises WriterRefused when too few items have any."""
@@ -102,7 +103,7 @@ def _refuse_too_few(gathered: Gathered) -> None:
         return
     given = count + gathered.left_out.total()
     reasons = ", ".join(f"{number} had {reason}" for reason, number in sorted(gathered.left_out.items()))
-    raise WriterRefused(
+    raise TooLittle(
         f"A digest needs at least {FEWEST_ARTICLES} items with sentences to quote, and of the {given} given "
         f"{count} can be used" + (f": {reasons}." if reasons else ".")
     )
@@ -128,7 +129,7 @@ def _refuse_what_is_to_be_avoided(plan: Plan, items: dict[int, Item], brief: Bri
 def _refuse_too_short(length: int, brief: Brief) -> None:
     fewest = brief.words[0]
     if length < fewest * _SHORTEST_SHARE:
-        raise WriterRefused(
+        raise TooLittle(
             f"The items have material for {length} words, and {fewest} are wanted at least: "
             "more items are needed, longer ones, or a shorter length."
         )

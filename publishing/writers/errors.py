@@ -31,5 +31,9 @@ class WriterRefused(WriterError, PermanentError):
         self.usage = usage
 
 
+class TooLittle(WriterRefused):
+    """The items are fine, but there are too few of them yet: they are kept for later."""
+
+
 class Unfinished(WriterRefused):
     """The text breaks off, as after `finish_reason` "length". It never goes out."""

@@ -4,9 +4,9 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import psutil
 from celery import current_app
@@ -58,11 +58,11 @@ class World:
             self._workers.pop().kill()
         return self._workers[0] if self._workers else self.new_worker()
 
-    def new_worker(self) -> "Worker":
-        """One more worker."""
+    def new_worker(self, *options: str, settings: Mapping[str, Any] | None = None) -> "Worker":
+        """One more worker, with other options of Celery and settings of Django."""
         name = f"w{self._started}@chaos"
-        options = ["-c", "2", "-n", name, "--without-gossip", "--without-mingle", "-l", "INFO"]
-        worker = Worker(name, self._celery("worker", *options, log=name))
+        always = ["-c", "2", "-n", name, "--without-gossip", "--without-mingle", "-l", "INFO"]
+        worker = Worker(name, self._celery("worker", *always, *options, log=name, settings=settings))
         self._workers.append(worker)
         eventually(
             lambda: ProcessHeartbeat.objects.filter(kind=ProcessHeartbeat.Kind.WORKER, name=name).exists(),
@@ -104,9 +104,12 @@ class World:
             worker.process.kill_group()
         self._workers.clear()
 
-    def _celery(self, *arguments: str, log: str, **environment: str) -> Spawned:
+    def _celery(
+        self, *arguments: str, log: str, settings: Mapping[str, Any] | None = None, **environment: str
+    ) -> Spawned:
         self._started += 1
-        return self.spawner.celery(*arguments, log=self._folder / f"{log}.log", **environment)
+        path = self._folder / f"{log}.log"
+        return self.spawner.celery(*arguments, log=path, settings=settings, **environment)
 
     # Servers
 

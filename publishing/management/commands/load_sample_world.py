@@ -7,7 +7,10 @@ from publishing.sample.load import load_sample_world
 
 
 class Command(BaseCommand):
-    help = "Create a source for each sample feed. May be repeated; follows the sample world to another port."
+    help = (
+        "Create a source for each sample feed and agents that write of them. "
+        "May be repeated; follows the sample world to another port."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
@@ -21,4 +24,6 @@ class Command(BaseCommand):
         if not base_url.startswith(("http://", "https://")):
             raise CommandError("Give --base-url, such as http://127.0.0.1:8000, or set SAMPLE_WORLD_URL.")
         loaded = load_sample_world(base_url)
-        self.stdout.write(f"Sample world: {loaded.created} sources created, {loaded.moved} moved.")
+        self.stdout.write(
+            f"Sample world: {loaded.created} sources and {loaded.agents} agents created, {loaded.moved} sources moved."
+        )

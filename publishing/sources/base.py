@@ -1,5 +1,6 @@
 """What every kind of source has to do. An adapter is pure: it knows no database and keeps no state."""
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -84,6 +85,10 @@ class SourceAdapter(ABC):
     wants_earlier: ClassVar[bool] = False
     #: Whether two items with the same address and title are the same, whatever their ids say.
     has_item_per_address: ClassVar[bool] = True
+
+    @property
+    def help_text(self) -> str:
+        return inspect.getdoc(type(self)) or ""
 
     @abstractmethod
     def fetch(self, request: FetchRequest) -> Fetched:

@@ -54,11 +54,16 @@ def delete(source: Source, *, by: AbstractBaseUser | None) -> None:
 
 @transaction.atomic
 def poll(
-    source: Source, *, by: AbstractBaseUser | None, trigger: JobRun.Trigger, force: bool = False
+    source: Source,
+    *,
+    by: AbstractBaseUser | None,
+    trigger: JobRun.Trigger,
+    force: bool = False,
+    auto_generate: bool | None = None,
 ) -> JobRun:
-    """Queue a run that polls the source now."""
+    """Queue a run that polls the source now. `auto_generate`: whether agents write of what is new; None: as it says."""
     audit.record(by, source, "Asked for a poll" + (" of everything." if force else "."))
-    parameters = {"source_id": source.pk, "force": force}
+    parameters = {"source_id": source.pk, "force": force, "auto_generate": auto_generate}
     return enqueue(get_job("publishing.monitor_feed"), parameters, trigger=trigger, requested_by=by)
 
 

@@ -18,11 +18,12 @@ from publishing.writers import (
     Brief,
     Item,
     Length,
-    Progress,
     Unfinished,
+    Usage,
     WriterRefused,
     WriterUnavailable,
     listening,
+    openai,
 )
 from publishing.writers.base import KEYWORDS
 
@@ -196,14 +197,23 @@ def test_many_long_sources_share_the_room_and_short_ones_are_whole(writer, model
     assert [len(one) for one in told] == [996, 996, 996, 12] and told[3] == "A short one."
 
 
-def test_progress_is_told_and_can_end_the_step(writer, model):
+def test_progress_is_told_and_counts_what_the_step_has_taken(writer, model, monkeypatch):
+    monkeypatch.setattr(openai, "_TELL_SECONDS", 0)
+    model(answering(), answering(text(120)), answering())
+    outline = writer.outline(BRIEF).result
+    heard: list[tuple[int, Usage]] = []
+    with listening(lambda progress: heard.append((progress.words, progress.usage))):
+        writer.body(BRIEF, outline)
+    assert heard[0] == (0, Usage()), "nothing is taken before it is sent"
+    again = next(at for at in range(1, len(heard)) if heard[at][0] == 0 and heard[at - 1][0] > 0)
+    assert heard[again][1].calls == 1 and not heard[again][1].is_doubtful, "the first answer is paid"
+    assert heard[again + 3][1].calls == 2 and heard[again + 3][1].is_doubtful
+    assert heard[-1][0] > 500 and heard[-1][1].tokens_out == 40, "what the server has counted"
+
+
+def test_whoever_listens_can_end_the_step(writer, model):
     server = model()
     outline = writer.outline(BRIEF).result
-    heard: list[Progress] = []
-    with listening(heard.append):
-        writer.body(BRIEF, outline)
-    assert heard[0].words == 0 and heard[-1].words > 500 and len(heard) > 10
-    assert all(progress.usage.is_doubtful for progress in heard)
 
     class Cancelled(BaseException):
         pass
@@ -213,7 +223,21 @@ def test_progress_is_told_and_can_end_the_step(writer, model):
 
     with pytest.raises(Cancelled), listening(cancel):
         writer.body(BRIEF, outline)
-    assert len(server.requests) == 2, "it was ended before anything was sent"
+    assert len(server.requests) == 1, "it was ended before anything was sent"
+
+
+def test_what_a_post_will_take_is_estimated_before_anything_is_asked(writer, model, settings):
+    server = model()
+    short = writer.estimate(BRIEF)
+    assert server.requests == [] and short.is_estimated and short.model == "big-model"
+    assert 3_000 < short.tokens_in < 12_000 and 3_000 < short.tokens_out < 6_000
+    assert short.cost == Decimal(short.tokens_in + 4 * short.tokens_out) / 1_000_000
+    long = writer.estimate(replace(BRIEF, length=Length.VERY_LONG, items=articles(30)))
+    assert long.tokens_in > 2 * short.tokens_in and long.tokens_out > 10_000
+    settings.CHAT_PRICES = {}
+    assert writer.estimate(BRIEF).price is None
+    settings.CHAT_MODEL = ""
+    assert writer.estimate(BRIEF).tokens_in == 0
 
 
 # Hostile sources and models

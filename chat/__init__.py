@@ -4,6 +4,7 @@
 say what they have cost.
 """
 
+from chat.answers import estimated_tokens
 from chat.asking import Given, ask
 from chat.completion import Answer, Progress, complete
 from chat.endpoint import Endpoint, configured, price_of, why_not
@@ -26,6 +27,7 @@ __all__ = [
     "ask",
     "complete",
     "configured",
+    "estimated_tokens",
     "price_of",
     "read_json",
     "why_not",

@@ -54,6 +54,8 @@ class Collected:
     model: str
     price: Price | None
     prompt_bytes: int
+    #: Whether the question may have left; before that nothing can be billed.
+    is_sent: bool = False
     refusal: str = ""
     finish_reason: str = ""
     has_tool_calls: bool = False
@@ -116,6 +118,11 @@ class Collected:
             is_doubtful=is_doubtful,
             calls=1,
         )
+
+
+def estimated_tokens(text: str) -> int:
+    """About how many tokens a text has; models count differently, and only they know."""
+    return _estimated(len(text.encode(errors="replace")))
 
 
 def _estimated(count: int) -> int:

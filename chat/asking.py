@@ -48,7 +48,7 @@ def ask(
                 conversation,
                 schema=schema,
                 temperature=temperature,
-                on_progress=on_progress,
+                on_progress=_following(on_progress, spent),
                 endpoint=endpoint,
             )
             spent += answer.usage
@@ -67,3 +67,8 @@ def ask(
             if spent.calls:
                 error.usage = spent + (error.usage or Usage())
             raise
+
+
+def _following(on_progress: OnProgress | None, spent: Usage) -> OnProgress | None:
+    """The same follower, told also what the answers before this one took."""
+    return None if on_progress is None else lambda progress: on_progress(progress.after(spent))

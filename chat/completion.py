@@ -41,13 +41,14 @@ class Answer:
 
 
 class Progress:
-    """An answer on its way."""
+    """An answer on its way, as far as it has come when it is looked at."""
 
-    def __init__(self, collected: Collected, started: float, piece: str) -> None:
-        #: What has just come; "" before the first word.
+    def __init__(self, collected: Collected, started: float, piece: str, before: Usage | None = None) -> None:
+        #: What had just come when this was told; "" before the first word.
         self.piece = piece
         self._collected = collected
         self._started = started
+        self._before = before or Usage()
 
     @property
     def text(self) -> str:
@@ -57,7 +58,13 @@ class Progress:
     @property
     def usage(self) -> Usage:
         """What it has taken so far; doubtful, for it would be all that is known if the question were dropped now."""
-        return self._collected.usage(time.monotonic() - self._started, is_doubtful=True)
+        if not self._collected.is_sent:
+            return self._before
+        return self._before + self._collected.usage(time.monotonic() - self._started, is_doubtful=True)
+
+    def after(self, before: Usage) -> "Progress":
+        """The same, as the next of some answers that took so much before it."""
+        return Progress(self._collected, self._started, self.piece, before)
 
 
 OnProgress = Callable[[Progress], None]
@@ -74,7 +81,7 @@ def complete(
     """Ask once, and wait for the whole answer. Costs money; nothing is asked again that may have been billed.
 
     With a `schema` the answer should be JSON that fits it: `chat.structured.read_json` reads it. `on_progress` is called
-    when the question is sent and for each piece of the answer; what it raises ends the question. Without an `endpoint`
+    before the question is sent and for each piece of the answer; what it raises ends the question. Without an `endpoint`
     that of the settings is asked. Raises ChatUnavailable, ChatRefused, CutOff.
     """
     endpoint = endpoint or configured()
@@ -135,6 +142,7 @@ class _Question:
             max_bytes=_MAX_BYTES,
         )
         self._tell("")
+        self._collected.is_sent = True
         with stream(
             endpoint.url, method="POST", headers=headers, content=self._content, limits=limits
         ) as answer:
@@ -214,7 +222,8 @@ class _Question:
         usage = self._usage(is_doubtful=True) if error.may_have_arrived else None
         endpoint, seconds = self._endpoint, time.monotonic() - self._started
         if isinstance(error, OutboundRejected):
-            return ChatRefused(f"The model {endpoint.model} cannot be asked: {error}", usage=usage)
+            own = "" if usage else " If this server is yours, name its host:port in OUTBOUND_ALLOWED_HOSTS."
+            return ChatRefused(f"The model {endpoint.model} cannot be asked: {error}{own}", usage=usage)
         if seconds >= endpoint.total_seconds:
             reason = f"was not done after {endpoint.total_seconds:g} seconds"
         elif time.monotonic() - self._heard >= endpoint.idle_seconds:

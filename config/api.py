@@ -25,6 +25,7 @@ from rest_framework.response import Response
 from accounts.errors import InvalidToken, TooManyAttempts, WrongCredentials
 from config import security
 from jobs.errors import BrokerUnavailable, IllegalState, InvalidInput, InvalidParameters, JobsError, NotFound
+from publishing.errors import QuotaExceeded
 
 
 class DocsView(SpectacularSwaggerSplitView):
@@ -85,6 +86,8 @@ def _problem(error: Exception) -> Problem | None:
             return _invalid(error.fields)
         case NotFound():
             return Problem(status=404, code="not_found", message=str(error))
+        case QuotaExceeded():
+            return Problem(status=402, code="quota_exceeded", message=str(error))
         case IllegalState():
             return Problem(status=409, code="illegal_state", message=str(error))
         case BrokerUnavailable():

@@ -76,3 +76,35 @@ def check_servers(app_configs: Sequence[AppConfig] | None, **options: object) ->
             id="config.W001",
         )
     ]
+
+
+@register()
+def check_model(app_configs: Sequence[AppConfig] | None, **options: object) -> list[CheckMessage]:
+    """A language model has an address that can be asked, and a name."""
+    given = {name: bool(getattr(settings, name)) for name in ("CHAT_BASE_URL", "CHAT_MODEL")}
+    if given["CHAT_BASE_URL"] and not _is_web_address(settings.CHAT_BASE_URL):
+        return [
+            Error(
+                "CHAT_BASE_URL is no address that can be asked.",
+                hint="It is like https://api.example.com/v1.",
+                id="config.E004",
+            )
+        ]
+    if len(set(given.values())) == 1:
+        return []
+    present, missing = sorted(given, key=lambda name: not given[name])
+    return [
+        Warning(
+            f"{present} is set, but {missing} is not: no language model can be asked.",
+            hint=f"Set {missing} too, or unset {present}.",
+            id="config.W002",
+        )
+    ]
+
+
+def _is_web_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.hostname)

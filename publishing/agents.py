@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -15,6 +16,7 @@ from jobs.definitions import enqueue, get_job
 from jobs.errors import IllegalState, InvalidInput, InvalidSchedule
 from jobs.models import JobRun, Schedule
 from jobs.schedules import Wish
+from jobs.timing import InvalidTiming, timing_of
 from jobs.when import When, when_of
 from publishing import quotas
 from publishing.models import Agent, Publisher, Source
@@ -34,6 +36,23 @@ def schedule_cron(agent: Agent) -> str:
     if agent.schedule is None:
         return ""
     return when_of(agent.schedule).cron or ""
+
+
+def next_run_at(agent: Agent, now: datetime) -> datetime | None:
+    """When the agent writes next by itself; None when it does not."""
+    row = agent.schedule
+    if row is None or not row.enabled:
+        return None
+    policy, since = row.policy, now
+    if policy.is_paused(now):
+        if policy.paused_until is None:
+            return None
+        since = policy.paused_until - timedelta(microseconds=1)  # its end is not paused any more
+    try:
+        slots = timing_of(row, anchor=policy.anchor_at or now.replace(microsecond=0)).slots(since, limit=1)
+        return next(slots, None)
+    except InvalidTiming:
+        return None
 
 
 @transaction.atomic
@@ -142,12 +161,14 @@ def run_now(
 ) -> JobRun:
     """Let the agent write a post now; gives the run. Raises IllegalState, QuotaExceeded, InvalidParameters.
 
-    The quota is looked at here only to say no at once; what counts is the look when the run begins.
+    The quota is looked at here only to say no at once; what counts is the look when the run begins. Whoever asks
+    again with the same key gets the same run, also when that has used up the quota.
     """
-    if not agent.is_enabled:
-        raise IllegalState(f"{agent} is disabled.")
-    quotas.require(agent, Usage(), timezone.now())
-    audit.record(by, agent, f"Asked for a post. {topic}".strip())
+    if not _was_asked(idempotency_key):
+        if not agent.is_enabled:
+            raise IllegalState(f"{agent} is disabled.")
+        quotas.require(agent, Usage(), timezone.now())
+        audit.record(by, agent, f"Asked for a post. {topic}".strip())
     return enqueue(
         get_job(JOB),
         {"agent_id": agent.pk, "topic": topic, "keyword": keyword},
@@ -155,6 +176,11 @@ def run_now(
         requested_by=by,
         idempotency_key=idempotency_key,
     )
+
+
+def _was_asked(idempotency_key: str | None) -> bool:
+    runs = JobRun.objects.filter(job=JOB, idempotency_key=idempotency_key)
+    return idempotency_key is not None and runs.exists()
 
 
 def _locked(agent: Agent) -> Agent:

@@ -36,3 +36,14 @@ register(
         find_good=troubles.without_any_left,
     ),
 )
+
+register(
+    Kind(
+        name=troubles.POST_UNCHANGED,
+        title="Post not changed",
+        severity=Severity.MEDIUM,
+        help_text="A publisher shows posts as they were before a change, or shows posts that were to be taken back.",
+        runbook="Read the reasons at the publications, and mend the cause.\nTry again, or change the posts there by hand.",
+        find_good=troubles.without_any_left,
+    )
+)

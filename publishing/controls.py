@@ -62,12 +62,20 @@ def delete(source: Source, *, by: AbstractBaseUser | None) -> None:
 
 @transaction.atomic
 def poll(
-    source: Source, *, by: AbstractBaseUser | None, trigger: JobRun.Trigger, force: bool = False
+    source: Source,
+    *,
+    by: AbstractBaseUser | None,
+    trigger: JobRun.Trigger,
+    force: bool = False,
+    auto_generate: bool | None = None,
 ) -> JobRun:
-    """Queue a run that polls the source now. Raises IllegalState for one that is not polled."""
+    """Queue a run that polls the source now. `auto_generate`: whether agents write of what is new; None: as it says.
+
+    Raises IllegalState for a source that is not polled.
+    """
     _refuse_by_hand(source)
     audit.record(by, source, "Asked for a poll" + (" of everything." if force else "."))
-    parameters = {"source_id": source.pk, "force": force}
+    parameters = {"source_id": source.pk, "force": force, "auto_generate": auto_generate}
     return enqueue(get_job("publishing.monitor_feed"), parameters, trigger=trigger, requested_by=by)
 
 

@@ -15,7 +15,7 @@ from jobs import audit
 from jobs.definitions import enqueue, get_job
 from jobs.errors import IllegalState, InvalidInput
 from jobs.models import JobRun
-from publishing import assessment
+from publishing import assessment, publishers
 from publishing.feeds.sanitise import clean_html
 from publishing.models import Post, PostTransition, Publication, Publisher
 from publishing.site.addresses import absolute, post_path
@@ -28,6 +28,8 @@ _DECISIONS = {
     Status.APPROVED: {Status.DRAFT, Status.IN_REVIEW},
     Status.DRAFT: {Status.IN_REVIEW, Status.APPROVED, Status.SCHEDULED},
 }
+#: It has gone out, and nothing is under way: it may be changed, and what has it is told.
+_THERE = {Status.PUBLISHED, Status.FAILED, Status.MISSED}
 _PUBLISHABLE = {Status.DRAFT, Status.APPROVED, Status.SCHEDULED}
 
 
@@ -41,14 +43,16 @@ class InvalidPost(InvalidInput):
 
 @transaction.atomic
 def write(post: Post, changes: Mapping[str, Any], *, by: AbstractBaseUser | None) -> Post:
-    """Make a post, or change one that has not gone out; its HTML is made harmless, its slug its own.
+    """Make a post, or change one that is not just going out; its HTML is made harmless, its slug its own.
+
+    What is published already is changed wherever it is.
 
     Raises InvalidPost, IllegalState.
     """
     is_new = post.pk is None
     if not is_new:
         post = _locked(post)
-        _require(post, set(Status.undecided()), "changed")
+        _require(post, {*Status.undecided(), *_THERE}, "changed")
     for name, value in changes.items():
         setattr(post, name, value)
     post.body_html = clean_html(post.body_html)
@@ -57,6 +61,8 @@ def write(post: Post, changes: Mapping[str, Any], *, by: AbstractBaseUser | None
     post.word_count, post.score = score.word_count, score.total
     _save(post, is_new=is_new)
     assessment.remember(post, document)
+    if post.status in _THERE:
+        _carry_changes(post, by=by)
     if is_new:
         PostTransition.objects.create(
             post=post, after=post.status, at=timezone.now(), by_id=by.pk if by else None
@@ -65,6 +71,25 @@ def write(post: Post, changes: Mapping[str, Any], *, by: AbstractBaseUser | None
         by, post, "Written." if is_new else "Changed.", action=audit.ADDITION if is_new else audit.CHANGE
     )
     return post
+
+
+def withdraw(post: Post, *, by: AbstractBaseUser | None, trigger: JobRun.Trigger) -> JobRun:
+    """Take the post back from every publisher that has it; gives the run that does it.
+
+    Raises IllegalState when none has it, or one cannot take it back.
+    """
+    with transaction.atomic():
+        post = _locked(post)
+        _require(post, _THERE, "taken back")
+        rows = _published(post)
+        if not rows:
+            raise IllegalState("No publisher has it.")
+        if unable := [str(row.publisher) for row in rows if not _is_able(row, "can_withdraw")]:
+            raise IllegalState(f"It cannot be taken back from {', '.join(unable)}.")
+        for row in rows:
+            row.begin_errand(Publication.Errand.WITHDRAW)
+        audit.record(by, post, "Asked to take it back.")
+        return _enqueue_errands(post, by=by, trigger=trigger)
 
 
 @transaction.atomic
@@ -140,6 +165,12 @@ def schedule(
     return post
 
 
+def publishers_of(post: Post) -> list[Publisher]:
+    """Where it goes out unless somebody says otherwise: where it is scheduled for, or else its agent's publishers."""
+    scheduled = list(Publisher.objects.filter(publications__post=post))
+    return scheduled or (list(post.agent.publishers.all()) if post.agent is not None else [])
+
+
 def publish_now(
     post: Post, publishers: Sequence[Publisher], *, by: AbstractBaseUser | None, trigger: JobRun.Trigger
 ) -> JobRun:
@@ -198,7 +229,39 @@ def following(states: set[str]) -> str:
     ):
         if state in states:
             return status
-    return Status.PUBLISHED
+    return (
+        Status.PUBLISHED if State.PUBLISHED in states or State.WITHDRAWN not in states else Status.WITHDRAWN
+    )
+
+
+def _carry_changes(post: Post, *, by: AbstractBaseUser | None) -> None:
+    """Let every publisher that has the post get its new text. Where that cannot be, the publication says so."""
+    post.revision += 1
+    post.save(update_fields=["revision"])
+    rows = _published(post)
+    able = [row for row in rows if _is_able(row, "can_update") and row.errand != Publication.Errand.WITHDRAW]
+    for row in able:
+        row.begin_errand(Publication.Errand.UPDATE)
+    for row in rows:
+        if not _is_able(row, "can_update"):
+            row.reason = "It was changed here, and cannot be changed there."
+            row.save(update_fields=["reason"])
+    if able:
+        _enqueue_errands(post, by=by, trigger=JobRun.Trigger.CODE)
+
+
+def _enqueue_errands(post: Post, *, by: AbstractBaseUser | None, trigger: JobRun.Trigger) -> JobRun:
+    job = get_job("publishing.update_publications")
+    return enqueue(job, {"post_id": post.pk}, trigger=trigger, requested_by=by)
+
+
+def _published(post: Post) -> list[Publication]:
+    rows = post.publications.select_for_update(of=("self",)).select_related("publisher")
+    return list(rows.filter(state=Publication.State.PUBLISHED).order_by("pk"))
+
+
+def _is_able(row: Publication, what: str) -> bool:
+    return bool(getattr(publishers.find_kind(row.publisher.kind), what, False))
 
 
 def _choose(post: Post, publishers: Sequence[Publisher], *, due_at: datetime) -> None:

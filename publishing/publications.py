@@ -79,8 +79,7 @@ def carry_out(publication_id: int, *, run_id: uuid.UUID | None = None) -> Public
     if taken is None:
         return None
     if isinstance(taken, Turn):
-        each = EACH * site.PUBLISHING_LEASE_SECONDS
-        with exchange.ends_by(taken.until, each=each):
+        with exchange.ends_by(taken.until, each=EACH * site.PUBLISHING_LEASE_SECONDS):
             verdict = _look(taken) if taken.is_look else _send(taken)
         settle(taken, verdict)
     return Publication.objects.select_related("post", "publisher").get(pk=publication_id)
@@ -110,7 +109,7 @@ def take(publication_id: int, *, run_id: uuid.UUID | None) -> Turn | Publication
         row.lease = uuid.uuid4()
         row.leased_until = now + timedelta(seconds=site.PUBLISHING_LEASE_SECONDS)
         if row.state == State.WAITING:
-            row.state = State.SENDING
+            row.state, row.revision = State.SENDING, row.post.revision
             row.attempts_made += 1
         else:
             row.looks_made += 1
@@ -188,7 +187,7 @@ def _is_believed(row: Publication, turn: Turn, verdict: Verdict) -> bool:
     And if it does not know what became of what it sent, nobody else does, whatever was not found meanwhile.
     """
     if verdict.state == State.PUBLISHED:
-        return row.state != State.PUBLISHED
+        return row.state not in (State.PUBLISHED, State.WITHDRAWN)
     return verdict.outcome == Outcome.UNKNOWN and not turn.is_look and row.state == State.WAITING
 
 
@@ -220,7 +219,7 @@ def _send(turn: Turn) -> Verdict:
     except PublishRefused as error:
         return Verdict(state=State.FAILED, outcome=Outcome.REFUSED, reason=str(error), status=error.status)
     except PublishLater as error:
-        wait = max(_wait(turn.publication.attempts_made), error.retry_after or 0)
+        wait = max(wait_before(turn.publication.attempts_made), error.retry_after or 0)
         return Verdict(
             state=State.WAITING, outcome=Outcome.LATER, reason=str(error), status=error.status, again_in=wait
         )
@@ -275,7 +274,7 @@ def _still_unknown(
         outcome=outcome,
         reason=f"{reason} {LOOK_YOURSELF}" if is_over else reason,
         status=status,
-        again_in=None if is_over else max(_wait(row.looks_made), site.PUBLISHING_SETTLING_SECONDS),
+        again_in=None if is_over else max(wait_before(row.looks_made), site.PUBLISHING_SETTLING_SECONDS),
     )
 
 
@@ -334,6 +333,7 @@ def outgoing(row: Publication) -> Outgoing:
     )
 
 
-def _wait(number: int) -> float:
+def wait_before(number: int) -> float:
+    """Seconds to wait after so many attempts: it doubles, and is drawn from its half to the whole."""
     whole = site.PUBLISHING_RETRY_SECONDS * min(2 ** min(number - 1, 20), LONGEST_WAIT)
     return random.uniform(whole / 2, whole)  # noqa: S311 - spreads load, guards nothing

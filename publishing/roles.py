@@ -1,7 +1,16 @@
-"""What each role may do with sources and items, and the scopes of API keys: see `jobs.roles`."""
+"""What each role may do with sources, agents and posts, and the scopes of API keys: see `jobs.roles`."""
 
 ROLES = {
-    "viewer": ("view_source", "view_feeditem", "view_post", "view_publication", "view_publisher"),
+    "viewer": (
+        "view_source",
+        "view_feeditem",
+        "view_post",
+        "view_publication",
+        "view_publisher",
+        "view_agent",
+        "view_generation",
+        "view_usagerecord",
+    ),
     "operator": (
         "poll_source",
         "test_source",
@@ -9,8 +18,13 @@ ROLES = {
         "replay_feeditem",
         "test_publisher",
         "enable_publisher",
+        "run_agent",
+        "enable_agent",
     ),
     "editor": (
+        "add_agent",
+        "change_agent",
+        "delete_agent",
         "add_post",
         "change_post",
         "delete_post",
@@ -29,6 +43,10 @@ ROLES = {
 }
 
 SCOPES = {
+    "agents:read": ("view_agent", "view_generation"),
+    "agents:run": ("view_agent", "view_generation", "run_agent"),
+    "agents:write": ("view_agent", "add_agent", "change_agent", "delete_agent", "enable_agent"),
+    "usage:read": ("view_agent", "view_generation", "view_usagerecord"),
     "sources:read": ("view_source", "view_feeditem"),
     "sources:control": ("view_source", "poll_source", "test_source", "enable_source"),
     "sources:write": ("view_source", "add_source", "change_source", "delete_source", "reset_source"),

@@ -11,7 +11,7 @@ from django.utils import timezone
 from jobs.context import ActiveRun
 from jobs.errors import PermanentError, TransientError
 from jobs.models import JobRun
-from publishing import posts, publications
+from publishing import errands, posts, publications
 from publishing.models import Post, Publication, Publisher
 from publishing.publishers import PublishLater, PublishRefused
 
@@ -32,6 +32,16 @@ class Published:
     unconfirmed: int = 0
     failed: int = 0
     missed: int = 0
+    reasons: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Updated:
+    """What became of some errands; the sentences of those that are not done."""
+
+    done: int = 0
+    waiting: int = 0
+    stuck: int = 0
     reasons: dict[str, str] = field(default_factory=dict)
 
 
@@ -72,6 +82,19 @@ def reconcile(run: ActiveRun) -> Published:
     return _carry_out(run, due.values_list("pk", flat=True)[:BATCH], "Looking")
 
 
+def update(run: ActiveRun, post_id: int | None) -> Updated:
+    """Change there, or take back, what was changed or taken back here."""
+    due = Publication.objects.errands(timezone.now())
+    if post_id is not None:
+        due = due.filter(post_id=post_id)
+    result = Updated()
+    for publication_id in run.track(list(due.values_list("pk", flat=True)[:BATCH]), "Changing"):
+        row = errands.carry_out(publication_id, run_id=run.id)
+        if row is not None:
+            _count_errand(run, result, row)
+    return result
+
+
 def test(publisher_id: int) -> str:
     """Try a publisher without publishing; raises PermanentError or TransientError with the reason."""
     publisher = Publisher.objects.filter(pk=publisher_id).first()
@@ -110,4 +133,20 @@ def _count(run: ActiveRun, result: Published, row: Publication) -> None:
     if row.is_left_to_people:
         run.unit_failed(name, told)
     else:
+        run.log(f"{name}: {told}", level=logging.WARNING)
+
+
+def _count_errand(run: ActiveRun, result: Updated, row: Publication) -> None:
+    name, told = f"{row} ({row.pk})", f"{row.get_state_display()}. {row.reason}"
+    if not row.errand:
+        result.done += 1
+        run.unit_succeeded()
+        run.log(f"{name}: {told}")
+        return
+    result.reasons[name] = row.reason
+    if row.is_left_to_people:
+        result.stuck += 1
+        run.unit_failed(name, told)
+    else:
+        result.waiting += 1
         run.log(f"{name}: {told}", level=logging.WARNING)

@@ -106,6 +106,19 @@ def reconcile_publications(run: ActiveRun) -> rounds.Published:
 
 
 @job(
+    "publishing.update_publications",
+    title="Change or take back what is published",
+    queue="publishing",
+    schedule=every(minutes=5),
+    soft_time_limit=540,
+    time_limit=600,
+)
+def update_publications(run: ActiveRun, *, post_id: int | None = None) -> rounds.Updated:
+    """Carry changes of published posts to where they are, and take back what is to be taken back; of one post or all."""
+    return rounds.update(run, post_id)
+
+
+@job(
     "publishing.test_publisher",
     title="Test a publisher",
     queue="publishing",

@@ -15,13 +15,20 @@ State = Publication.State
 POST_FAILED = "publishing.post_failed"
 POST_MISSED = "publishing.post_missed"
 POST_UNCONFIRMED = "publishing.post_unconfirmed"
+POST_UNCHANGED = "publishing.post_unchanged"
 
-_KINDS = {State.FAILED: POST_FAILED, State.MISSED: POST_MISSED, State.UNCONFIRMED: POST_UNCONFIRMED}
+_KINDS = {
+    State.FAILED: POST_FAILED,
+    State.MISSED: POST_MISSED,
+    State.UNCONFIRMED: POST_UNCONFIRMED,
+    State.PUBLISHED: POST_UNCHANGED,
+}
 _STATES = {kind: state for state, kind in _KINDS.items()}
 _TITLES = {
     State.FAILED: "{} refuses posts",
     State.MISSED: "{} misses posts",
     State.UNCONFIRMED: "Nobody knows whether {} has posts",
+    State.PUBLISHED: "{} does not change posts, or take them back",
 }
 
 

@@ -3,10 +3,8 @@
 from decimal import Decimal
 
 import pytest
-from django.core.exceptions import ImproperlyConfigured
 
 from chat import ChatRefused, Endpoint, Price, configured, price_of, why_not
-from config import env
 
 TABLE = {
     "big": (Decimal("2.5"), Decimal(10), Decimal("1.25")),
@@ -49,23 +47,3 @@ def test_the_settings_make_the_endpoint(settings):
 def test_the_closest_name_in_the_table_counts(model, amount):
     price = price_of(model, TABLE)
     assert price is None if amount is None else price is not None and price.tokens_in == Decimal(amount)
-
-
-def test_a_table_of_prices_is_read_by_entry_or_line(monkeypatch):
-    monkeypatch.setenv("PRICES", "big=2.5/10/1.25, org/mini:free = 0/0\nbig-*=1/2,\n")
-    assert env.prices("PRICES") == {
-        "big": (Decimal("2.5"), Decimal(10), Decimal("1.25")),
-        "org/mini:free": (Decimal(0), Decimal(0)),
-        "big-*": (Decimal(1), Decimal(2)),
-    }
-    monkeypatch.delenv("PRICES")
-    assert env.prices("PRICES") == {}
-
-
-@pytest.mark.parametrize(
-    "wrong", ["big", "big=1", "=1/2", "big=1/2/3/4", "big=a/b", "big=-1/2", "big=NaN/2", "big=1/inf"]
-)
-def test_a_price_that_cannot_be_read_stops_the_start(monkeypatch, wrong):
-    monkeypatch.setenv("PRICES", wrong)
-    with pytest.raises(ImproperlyConfigured, match=r"PRICES: .* must be like model=0\.25/2"):
-        env.prices("PRICES")

@@ -248,6 +248,8 @@ SPECTACULAR_SETTINGS = {
         "ItemState": "publishing.models.FeedItem.State",
         "SourceState": "publishing.models.Source.State",
         "PostStatus": "publishing.models.Post.Status",
+        "AgentWorkflow": "publishing.models.Agent.Workflow",
+        "GenerationState": "publishing.models.Generation.State",
         "PublicationState": "publishing.models.Publication.State",
         "PublicationOutcome": "publishing.models.PublicationAttempt.Outcome",
     },

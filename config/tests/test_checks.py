@@ -36,3 +36,11 @@ def test_one_embedded_and_one_other_server_is_a_warning() -> None:
     assert ids(DATABASE_URL=own.database_url) == ["config.W001"]
     assert ids(BROKER_URL=own.broker_url) == ["config.W001"]
     assert ids(DATABASE_URL=own.database_url, BROKER_URL=own.broker_url) == []
+
+
+def test_half_a_language_model_is_a_warning_and_a_wrong_address_an_error() -> None:
+    assert ids(CHAT_BASE_URL="https://api.example.com/v1", CHAT_MODEL="m") == []
+    assert ids(CHAT_BASE_URL="https://api.example.com/v1", CHAT_MODEL="") == ["config.W002"]
+    assert ids(CHAT_BASE_URL="", CHAT_MODEL="m") == ["config.W002"]
+    for wrong in ("api.example.com/v1", "ftp://api.example.com", "https://", "http://[::1"):
+        assert ids(CHAT_BASE_URL=wrong, CHAT_MODEL="m") == ["config.E004"]

@@ -1,6 +1,7 @@
 """Typed reading of the environment."""
 
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from urllib.parse import quote
 
@@ -144,3 +145,23 @@ def test_host_and_port_of_an_address_have_the_port_spelt_out(monkeypatch):
     assert env.host_and_port("SAMPLE_WORLD_URL") == "127.0.0.1:8000"
     monkeypatch.setenv("SAMPLE_WORLD_URL", "https://[::1]")
     assert env.host_and_port("SAMPLE_WORLD_URL") == "[::1]:443"
+
+
+def test_a_table_of_prices_is_read_by_entry_or_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PRICES", "big=2.5/10/1.25, org/mini:free = 0/0\nbig-*=1/2,\n")
+    assert env.prices("PRICES") == {
+        "big": (Decimal("2.5"), Decimal(10), Decimal("1.25")),
+        "org/mini:free": (Decimal(0), Decimal(0)),
+        "big-*": (Decimal(1), Decimal(2)),
+    }
+    monkeypatch.delenv("PRICES")
+    assert env.prices("PRICES") == {}
+
+
+@pytest.mark.parametrize(
+    "wrong", ["big", "big=1", "=1/2", "big=1/2/3/4", "big=a/b", "big=-1/2", "big=NaN/2", "big=1/inf"]
+)
+def test_a_price_that_cannot_be_read_stops_the_start(monkeypatch: pytest.MonkeyPatch, wrong: str) -> None:
+    monkeypatch.setenv("PRICES", wrong)
+    with pytest.raises(ImproperlyConfigured, match=r"PRICES: .* must be like model=0\.25/2"):
+        env.prices("PRICES")

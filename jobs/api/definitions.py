@@ -3,20 +3,19 @@
 from collections.abc import Mapping
 from typing import Any
 
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_field
+from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_field
 from rest_framework import serializers
-from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
 from jobs import follow, history, outbox, ownership
+from jobs.api import idempotency
 from jobs.api.answers import STARTED, conflict, person, started
 from jobs.api.fields import FiniteFloatField, ParametersField
 from jobs.api.parsing import StrictSerializer, read_body, read_query
 from jobs.api.runs import RunSerializer, in_full
 from jobs.definitions import AnyJob, Cron, all_jobs, enqueue, get_job
-from jobs.errors import KeyReused
 from jobs.models import JobRun, visibility_of
 
 LONGEST_WAIT = 30
@@ -122,15 +121,7 @@ class JobViewSet(ViewSet):
     @extend_schema(
         operation_id="jobs_trigger",
         request=TriggerSerializer,
-        parameters=[
-            WaitSerializer,
-            OpenApiParameter(
-                "Idempotency-Key",
-                {"type": "string", "minLength": 1, "maxLength": 200},
-                OpenApiParameter.HEADER,
-                description="A second request with the same key gives the run of the first.",
-            ),
-        ],
+        parameters=[WaitSerializer, idempotency.HEADER],
         responses={
             200: OpenApiResponse(RunSerializer, description="The run has ended; only with `wait`."),
             202: STARTED,
@@ -150,10 +141,7 @@ class JobViewSet(ViewSet):
         return started(run, request)
 
     def _enqueue(self, job: AnyJob, body: dict[str, Any], request: Request) -> JobRun:
-        key = request.headers.get("Idempotency-Key")
-        if key is not None and not (1 <= len(key) <= 200 and key.isascii() and key.isprintable()):
-            raise ValidationError({"Idempotency-Key": ["Use 1 to 200 printable ASCII characters."]})
-        user = person(request)
+        key, user = idempotency.key_of(request), person(request)
         group = ownership.chosen(body.get("owner_group"), user)
         run = enqueue(
             job,
@@ -163,6 +151,6 @@ class JobViewSet(ViewSet):
             owner_group_id=group.pk if group else None,
             idempotency_key=key,
         )
-        if key is not None and not visibility_of(user).includes(run.owner_group_id):
-            raise KeyReused  # for a run of another group
+        if key is not None:
+            idempotency.check_seen(run, request)
         return run

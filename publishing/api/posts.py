@@ -3,12 +3,14 @@
 from typing import Any, ClassVar
 
 import django_filters
+from django.db.models import Q, QuerySet
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import mixins, serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
+from jobs.api import idempotency
 from jobs.api.answers import STARTED, conflict, person, started
 from jobs.api.fields import MomentField
 from jobs.api.filters import IdFilter, MomentFilter
@@ -16,36 +18,14 @@ from jobs.api.pagination import NewestFirst
 from jobs.api.parsing import StrictSerializer, read_body
 from jobs.models import JobRun
 from publishing import posts, publications
-from publishing.models import Post, PostTransition, Publication, PublicationAttempt, Publisher
+from publishing.api.agents import QUOTA_EXCEEDED, write
+from publishing.api.post_output import PostDetailSerializer, PostSerializer
+from publishing.api.post_pages import PostPages
+from publishing.api.post_preview import PostPreviewSerializer, preview
+from publishing.api.serializers import IdField
+from publishing.models import Agent, Post, Publication, PublicationAttempt, Publisher
 
 _WENT_OUT = conflict("It is on its way or went out.")
-
-
-class TransitionSerializer(serializers.ModelSerializer[PostTransition]):
-    by = serializers.CharField(source="by.username", default=None, read_only=True)
-
-    class Meta:
-        model = PostTransition
-        fields = ["before", "after", "at", "by", "note"]
-        read_only_fields = fields
-
-
-class PostSerializer(serializers.ModelSerializer[Post]):
-    class Meta:
-        model = Post
-        fields = [
-            "id", "title", "slug", "status", "excerpt", "language", "tags", "keywords", "meta_title",
-            "meta_description", "canonical_url", "scheduled_at", "published_at", "created_at", "updated_at",
-        ]  # fmt: skip
-        read_only_fields = fields
-
-
-class PostDetailSerializer(PostSerializer):
-    transitions = TransitionSerializer(many=True, read_only=True)
-
-    class Meta(PostSerializer.Meta):
-        fields = [*PostSerializer.Meta.fields, "body_html", "transitions"]
-        read_only_fields = fields
 
 
 class PostInputSerializer(StrictSerializer):
@@ -91,23 +71,57 @@ class PostFilter(django_filters.FilterSet):  # type: ignore[misc]  # the package
     status = django_filters.MultipleChoiceFilter(
         choices=Post.Status.choices, help_text="Several are possible."
     )
+    agent = IdFilter(field_name="agent_id", help_text="Id of the agent that wrote it.")
     title = django_filters.CharFilter(lookup_expr="icontains", help_text="Part of the title.")
+    q = django_filters.CharFilter(
+        method="by_words", help_text="Part of the title or the excerpt; or exactly a tag or a keyword."
+    )
+    tag = django_filters.CharFilter(method="by_tag", help_text="Exactly this tag.")
     scheduled_after = MomentFilter(field_name="scheduled_at", lookup_expr="gte")
     scheduled_before = MomentFilter(field_name="scheduled_at", lookup_expr="lt")
+
+    published_after = MomentFilter(field_name="published_at", lookup_expr="gte")
+    published_before = MomentFilter(field_name="published_at", lookup_expr="lt")
 
     class Meta:
         model = Post
         fields: list[str] = []
 
+    def by_words(self, queryset: QuerySet[Post], name: str, text: str) -> QuerySet[Post]:
+        in_texts = Q(title__icontains=text) | Q(excerpt__icontains=text)
+        return queryset.filter(in_texts | Q(tags__contains=[text]) | Q(keywords__contains=[text]))
+
+    def by_tag(self, queryset: QuerySet[Post], name: str, tag: str) -> QuerySet[Post]:
+        return queryset.filter(tags__contains=[tag])
+
+
+class GenerateSerializer(StrictSerializer):
+    agent_id = IdField(Agent.objects.all(), source="agent", help_text="Who writes it.")
+    topic = serializers.CharField(
+        max_length=300,
+        allow_blank=True,
+        default="",
+        help_text="Left out: the agent's, or what its sources bring.",
+    )
+    target_keyword = serializers.CharField(
+        source="keyword",
+        max_length=100,
+        allow_blank=True,
+        default="",
+        help_text="Left out: the agent's first.",
+    )
+
 
 class PostViewSet(mixins.ListModelMixin, GenericViewSet[Post]):
     queryset = Post.objects.all()
     filterset_class = PostFilter
-    pagination_class = NewestFirst
+    pagination_class = PostPages
     permission_of: ClassVar = {
         "list": "publishing.view_post",
         "create": "publishing.add_post",
+        "generate": "publishing.run_agent",
         "retrieve": "publishing.view_post",
+        "preview": "publishing.view_post",
         "partial_update": "publishing.change_post",
         "destroy": "publishing.delete_post",
         "submit": "publishing.change_post",
@@ -120,9 +134,13 @@ class PostViewSet(mixins.ListModelMixin, GenericViewSet[Post]):
     def get_serializer_class(self) -> type[PostSerializer]:
         return PostSerializer if self.action == "list" else PostDetailSerializer
 
+    def get_queryset(self) -> QuerySet[Post]:
+        found = super().get_queryset()
+        return found.defer("body_html", "notes") if self.action == "list" else found
+
     @extend_schema(operation_id="posts_list")
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Posts without their text, the newest first."""
+        """Posts without their text, the newest first or as `ordering` says."""
         return super().list(request, *args, **kwargs)
 
     @extend_schema(
@@ -134,10 +152,29 @@ class PostViewSet(mixins.ListModelMixin, GenericViewSet[Post]):
         post = posts.write(Post(created_by_id=request.user.pk), body, by=person(request))
         return self._answer(post, status.HTTP_201_CREATED)
 
+    @extend_schema(
+        operation_id="posts_generate",
+        request=GenerateSerializer,
+        parameters=[idempotency.HEADER],
+        responses={
+            202: STARTED,
+            402: QUOTA_EXCEEDED,
+            409: conflict("The agent is disabled, or the key was used with other words."),
+        },
+    )
+    def generate(self, request: Request) -> Response:
+        """Let an agent write a post now. That may take minutes: the run's result names the post once it is there."""
+        return started(write(request, **read_body(GenerateSerializer, request)), request)
+
     @extend_schema(operation_id="posts_retrieve")
     def retrieve(self, request: Request, pk: int) -> Response:
-        """One post with its text and its way."""
+        """One post with its text, its way, what it stands on and how it was written."""
         return self._answer(self.get_object())
+
+    @extend_schema(operation_id="posts_preview", responses=PostPreviewSerializer)
+    def preview(self, request: Request, pk: int) -> Response:
+        """What there is to say about a post before it goes out: score, search result, structured data, its like."""
+        return Response(preview(self.get_object()))
 
     @extend_schema(
         operation_id="posts_change",
@@ -214,7 +251,8 @@ class PostViewSet(mixins.ListModelMixin, GenericViewSet[Post]):
         return self._answer(posts.decide(self.get_object(), decision, by=person(request), note=note))
 
     def _answer(self, post: Post, code: int = status.HTTP_200_OK) -> Response:
-        return Response(PostDetailSerializer(post).data, status=code)
+        fresh = Post.objects.complete().get(pk=post.pk)
+        return Response(PostDetailSerializer(fresh, context=self.get_serializer_context()).data, status=code)
 
 
 class PublicationAttemptSerializer(serializers.ModelSerializer[PublicationAttempt]):

@@ -13,6 +13,7 @@ from jobs.api.answers import STARTED, conflict, person, started
 from jobs.api.fields import ParametersField
 from jobs.api.pagination import NewestFirst
 from jobs.api.parsing import StrictSerializer, read_body
+from jobs.api.permissions import Needed
 from jobs.models import JobRun
 from publishing import configuration, publishers
 from publishing.api.serializers import SecondsField
@@ -77,7 +78,7 @@ class PublisherViewSet(mixins.ListModelMixin, GenericViewSet[Publisher]):
     queryset = Publisher.objects.all()
     serializer_class = PublisherSerializer
     pagination_class = NewestFirst
-    permission_of: ClassVar = {
+    permission_of: ClassVar[Needed] = {
         "list": "publishing.view_publisher",
         "create": "publishing.add_publisher",
         "retrieve": "publishing.view_publisher",

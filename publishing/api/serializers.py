@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+from django.db.models import QuerySet
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -12,14 +13,19 @@ from jobs.api.parsing import StrictSerializer
 from publishing import sources
 from publishing.models import FeedItem, Source
 
-_LONGEST_INTERVAL_SECONDS = 30 * 86_400
+_LARGEST_ID = 2**31 - 1
+_SHORTEST, _LONGEST = timedelta(minutes=1), timedelta(days=30)
 
 
 class SecondsField(serializers.IntegerField):
-    """A length of time as whole seconds, from a minute to thirty days."""
+    """A length of time as whole seconds, from a minute to thirty days unless said otherwise."""
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(min_value=60, max_value=_LONGEST_INTERVAL_SECONDS, **options)
+    def __init__(
+        self, *, shortest: timedelta = _SHORTEST, longest: timedelta = _LONGEST, **options: Any
+    ) -> None:
+        super().__init__(
+            min_value=int(shortest.total_seconds()), max_value=int(longest.total_seconds()), **options
+        )
 
     def to_representation(self, value: Any) -> int:
         return int(value.total_seconds())
@@ -27,6 +33,41 @@ class SecondsField(serializers.IntegerField):
     def run_validation(self, data: Any = serializers.empty) -> Any:
         value = super().run_validation(data)
         return timedelta(seconds=value) if isinstance(value, int) else value
+
+
+class IdField(serializers.IntegerField):
+    """The id of a row; gives the row."""
+
+    def __init__(self, rows: QuerySet[Any], **options: Any) -> None:
+        self.rows = rows
+        super().__init__(min_value=1, max_value=_LARGEST_ID, **options)
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        pk = super().run_validation(data)
+        if not isinstance(pk, int):  # it was left out
+            return pk
+        row = self.rows.filter(pk=pk).first()
+        if row is None:
+            raise serializers.ValidationError(f"There is no {self.rows.model._meta.verbose_name} {pk}.")
+        return row
+
+
+class IdsField(serializers.ListField):
+    """Ids of rows; gives the rows in the order of their ids."""
+
+    def __init__(self, rows: QuerySet[Any], **options: Any) -> None:
+        self.rows = rows
+        super().__init__(
+            child=serializers.IntegerField(min_value=1, max_value=_LARGEST_ID), max_length=200, **options
+        )
+
+    def to_internal_value(self, data: Any) -> list[Any]:
+        ids = set(super().to_internal_value(data))
+        found = self.rows.in_bulk(ids)
+        if missing := sorted(ids - set(found)):
+            name = self.rows.model._meta.verbose_name
+            raise serializers.ValidationError(f"There is no {name} {missing[0]}.")
+        return [found[pk] for pk in sorted(found)]
 
 
 class SourceSerializer(serializers.ModelSerializer[Source]):

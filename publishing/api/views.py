@@ -1,6 +1,6 @@
 """`sources/` and `items/`."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError as ModelValidationError
 from django.db.models import Count, Q
@@ -13,6 +13,7 @@ from rest_framework.viewsets import GenericViewSet
 from jobs.api.answers import STARTED, person, started
 from jobs.api.pagination import NewestFirst
 from jobs.api.parsing import read_body
+from jobs.api.permissions import Needed
 from jobs.models import JobRun
 from publishing import controls
 from publishing.api.filters import ItemFilter, SourceFilter
@@ -33,7 +34,7 @@ class SourceViewSet(mixins.ListModelMixin, GenericViewSet[Source]):
     serializer_class = SourceSerializer
     filterset_class = SourceFilter
     pagination_class = NewestFirst
-    permission_of = {
+    permission_of: ClassVar[Needed] = {
         "list": "publishing.view_source",
         "create": "publishing.add_source",
         "retrieve": "publishing.view_source",

@@ -476,6 +476,24 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AlterField(
+            model_name="publicationattempt",
+            name="outcome",
+            field=models.CharField(
+                blank=True,
+                choices=[
+                    ("published", "Published"),
+                    ("later", "Not now"),
+                    ("refused", "Refused"),
+                    ("unknown", "Not known"),
+                    ("found", "Found"),
+                    ("absent", "Not there"),
+                    ("done", "Done"),
+                ],
+                help_text="Empty: under way, or its worker died.",
+                max_length=9,
+            ),
+        ),
+        migrations.AlterField(
             model_name="post",
             name="status",
             field=models.CharField(

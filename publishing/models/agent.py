@@ -23,6 +23,13 @@ class AgentQuerySet(models.QuerySet["Agent"]):
     def enabled(self) -> Self:
         return self.filter(is_enabled=True)
 
+    def complete(self) -> Self:
+        """With what lists show beside each: sources, publishers, and when it writes."""
+        when = ("crontab", "interval", "solar", "clocked", "policy")
+        return self.select_related(*(f"schedule__{name}" for name in when)).prefetch_related(
+            "sources", "publishers"
+        )
+
 
 class Agent(models.Model):
     """Somebody who writes posts from the items of its sources.
@@ -168,3 +175,11 @@ class Agent(models.Model):
     def month_began(self, at: datetime) -> datetime:
         """The first midnight of the month, in its time zone."""
         return self.day_began(at).replace(day=1)
+
+    def day_ends(self, at: datetime) -> datetime:
+        """The midnight to come, in its time zone: where its daily quotas begin anew."""
+        return self.day_began(at) + timedelta(days=1)
+
+    def month_ends(self, at: datetime) -> datetime:
+        """The first midnight of the month to come, in its time zone."""
+        return (self.month_began(at) + timedelta(days=32)).replace(day=1)

@@ -20,6 +20,12 @@ class PostQuerySet(models.QuerySet["Post"]):
         """Scheduled posts whose time has come, the most overdue first."""
         return self.filter(status=Post.Status.SCHEDULED, scheduled_at__lte=at).order_by("scheduled_at", "pk")
 
+    def complete(self) -> Self:
+        """With everything that is known of each: where it goes, what it stands on, how it was written."""
+        return self.select_related("agent", "created_by", "generation").prefetch_related(
+            "transitions__by", "sources", "publications", "generation__steps", "generation__usage"
+        )
+
     def public(self) -> Self:
         """What anybody may read."""
         return self.filter(status=Post.Status.PUBLISHED)

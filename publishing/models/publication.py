@@ -6,6 +6,7 @@ from typing import Self
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils import timezone
 
 from publishing.models.post import Post
 from publishing.models.publisher import Publisher
@@ -32,13 +33,22 @@ class PublicationQuerySet(models.QuerySet["Publication"]):
             .order_by("next_attempt_at", "pk")
         )
 
+    def errands(self, at: datetime) -> Self:
+        """Published ones that are to be changed or taken back there now; nobody is at work on them."""
+        return (
+            self.filter(Q(leased_until=None) | Q(leased_until__lte=at), next_attempt_at__lte=at)
+            .filter(state=Publication.State.PUBLISHED, publisher__is_enabled=True)
+            .exclude(errand="")
+            .order_by("next_attempt_at", "pk")
+        )
+
     def left_to_people(self) -> Self:
         """Those that nothing more becomes of by itself, although they are not known to be published."""
         State = Publication.State
         return self.filter(Q(state__in=[State.FAILED, State.MISSED]) | _IS_STUCK)
 
 
-_IS_STUCK = Q(state="unconfirmed", next_attempt_at=None)
+_IS_STUCK = Q(next_attempt_at=None) & (Q(state="unconfirmed") | ~Q(errand=""))
 
 
 class Publication(models.Model):
@@ -138,9 +148,18 @@ class Publication(models.Model):
 
     @property
     def is_left_to_people(self) -> bool:
-        """Nothing more becomes of it by itself, although it is not known to be published."""
-        is_stuck = self.state == self.State.UNCONFIRMED and self.next_attempt_at is None
-        return is_stuck or self.state in (self.State.FAILED, self.State.MISSED)
+        """Nothing more becomes of it by itself, although it is not known to be published, or to be as it should be."""
+        is_undone = self.state == self.State.UNCONFIRMED or self.errand != ""
+        return (is_undone and self.next_attempt_at is None) or self.state in (
+            self.State.FAILED,
+            self.State.MISSED,
+        )
+
+    def begin_errand(self, errand: "Publication.Errand") -> None:
+        """Let it be changed or taken back there, from now on."""
+        self.errand, self.reason = errand, ""
+        self.next_attempt_at, self.attempts_made = timezone.now(), 0
+        self.save()
 
 
 class PublicationAttempt(models.Model):
@@ -159,6 +178,7 @@ class PublicationAttempt(models.Model):
         UNKNOWN = "unknown", "Not known"
         FOUND = "found", "Found"
         ABSENT = "absent", "Not there"
+        DONE = "done", "Done"
 
     publication = models.ForeignKey(Publication, on_delete=models.CASCADE, related_name="attempts")
     what = models.CharField(max_length=8, choices=What)

@@ -6,11 +6,11 @@ import re
 import time
 from dataclasses import dataclass
 from string import Formatter
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar
 from urllib.parse import quote
 
 import yaml
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 
 from jobs.notifications.channels.webhook import header_value, web_address
 from jobs.outbound import OutboundResponse
@@ -92,7 +92,9 @@ class GitHubSettings(Settings):
     committer_name: str = Field(
         default="", max_length=100, title="Committer", description="Empty: the token's owner."
     )
-    committer_email: str = Field(default="", max_length=200, title="Committer's e-mail address")
+    committer_email: str = Field(
+        default="", max_length=200, title="Committer's e-mail address", validate_default=True
+    )
     api_url: Annotated[str, AfterValidator(web_address)] = Field(
         default="https://api.github.com",
         max_length=300,
@@ -101,11 +103,12 @@ class GitHubSettings(Settings):
         json_schema_extra={"format": "uri"},
     )
 
-    @model_validator(mode="after")
-    def _fit_together(self) -> Self:
-        if bool(self.committer_name) != bool(self.committer_email):
+    @field_validator("committer_email")
+    @classmethod
+    def _goes_with_the_name(cls, value: str, info: ValidationInfo) -> str:
+        if bool(value) != bool(info.data.get("committer_name")):
             raise ValueError("A committer needs a name and an e-mail address.")
-        return self
+        return value
 
 
 @register

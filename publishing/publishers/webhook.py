@@ -4,10 +4,10 @@ import base64
 import hashlib
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal
 from uuid import uuid4
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 
 from jobs.notifications.channels.webhook import checked_key, header_value, signed_headers, web_address
 from jobs.outbound import OutboundResponse
@@ -65,10 +65,13 @@ class WebhookSettings(Settings):
         title="Login",
         description="What the receiver wants to be shown besides the signature.",
     )
-    username: str = Field(default="", max_length=200, title="User", description="For basic.")
+    username: str = Field(
+        default="", max_length=200, title="User", description="For basic.", validate_default=True
+    )
     token: Annotated[SecretStr, AfterValidator(header_value)] = Field(
         default=SecretStr(""),
         max_length=2000,
+        validate_default=True,
         title="Token",
         description="The bearer token, the password for basic, or the API key.",
     )
@@ -82,15 +85,28 @@ class WebhookSettings(Settings):
         description="Written out, such as: Token …; where none of the logins fits.",
     )
 
-    @model_validator(mode="after")
-    def _fit_together(self) -> Self:
-        if self.auth != "none" and not self.token.get_secret_value():
-            raise ValueError(f"The login “{self.auth}” needs a token.")
-        if self.auth == "basic" and (not self.username or ":" in self.username):
+    @field_validator("username")
+    @classmethod
+    def _has_a_user(cls, value: str, info: ValidationInfo) -> str:
+        if info.data.get("auth") == "basic" and (not value or ":" in value):
             raise ValueError("The login “basic” needs a user, without “:”.")
-        if self.auth in {"bearer", "basic"} and self.authorization.get_secret_value():
-            raise ValueError(f"Choose the login “{self.auth}” or write the authorization header, not both.")
-        return self
+        return value
+
+    @field_validator("token")
+    @classmethod
+    def _has_a_token(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+        login = info.data.get("auth", "none")
+        if login != "none" and not value.get_secret_value():
+            raise ValueError(f"The login “{login}” needs a token.")
+        return value
+
+    @field_validator("authorization")
+    @classmethod
+    def _has_one_authorization(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+        login = info.data.get("auth")
+        if login in {"bearer", "basic"} and value.get_secret_value():
+            raise ValueError(f"Choose the login “{login}” or write this header, not both.")
+        return value
 
 
 @register

@@ -29,6 +29,8 @@ from publishing.publishers.wordpress_site import HINTS, NoTrash, Site, TermExist
 
 #: WordPress numbers slugs that are taken. With more of them than this, only its search finds a post.
 NUMBERED = 10
+#: Among so many we look for one that has no slug.
+NEWEST = 10
 #: Where plug-ins for search engines keep title, description and canonical address.
 SEO_KEYS = {
     "none": (),
@@ -111,7 +113,7 @@ class WordPress(PublisherKind[WordPressSettings]):
 
     def send(self, post: Outgoing, settings: WordPressSettings) -> Remote:
         site = sign_in(settings)
-        if there := _live(_marked(site, post)):
+        if there := _live(_marked(site, post, settings)):
             return _remote_of(there, 200)
         body = _text_of(post, settings) | {"slug": post.slug, "status": settings.default_status}
         body["tags"] = _term_ids(site, "tags", post.tags)
@@ -124,11 +126,11 @@ class WordPress(PublisherKind[WordPressSettings]):
         try:
             answer = site.change("POST", "posts", body)
         except PublishRefused as error:
-            return _in_spite_of(error, site, post)
+            return _in_spite_of(error, site, post, settings)
         return _published(answer)
 
     def find(self, post: Outgoing, settings: WordPressSettings) -> Remote | None:
-        marked = _marked(sign_in(settings), post)
+        marked = _marked(sign_in(settings), post, settings)
         if there := _live(marked):
             return _remote_of(there, 200)
         if marked:
@@ -139,7 +141,7 @@ class WordPress(PublisherKind[WordPressSettings]):
 
     def update(self, post: Outgoing, remote: Remote, settings: WordPressSettings) -> Remote:
         site = sign_in(settings)
-        there = _ours(site, post, remote)
+        there = _ours(site, post, remote, settings)
         if there is None or there.get("status") == "trash":
             raise PublishRefused("The post is gone there, or in the trash.")
         body = _text_of(post, settings)
@@ -149,7 +151,7 @@ class WordPress(PublisherKind[WordPressSettings]):
 
     def withdraw(self, post: Outgoing, remote: Remote, settings: WordPressSettings) -> None:
         site = sign_in(settings)
-        there = _ours(site, post, remote)
+        there = _ours(site, post, remote, settings)
         if there is None or there.get("status") == "trash":
             return
         try:
@@ -204,7 +206,8 @@ def _term_ids(site: Site, taxonomy: str, names: Iterable[str]) -> list[int]:
 
 
 def _term_id(site: Site, taxonomy: str, name: str) -> int:
-    for one in site.listed(taxonomy, {"search": name, "_fields": "id,name"}):
+    stored = escape(name, quote=False)
+    for one in site.listed(taxonomy, {"search": stored, "_fields": "id,name"}):
         if unescape(str(one.get("name"))).casefold() == name.casefold():
             return int(one["id"])
     try:
@@ -218,20 +221,23 @@ def _term_id(site: Site, taxonomy: str, name: str) -> int:
     return int(made["id"])
 
 
-def _marked(site: Site, post: Outgoing) -> list[dict[str, Any]]:
+def _marked(site: Site, post: Outgoing, settings: WordPressSettings) -> list[dict[str, Any]]:
     """The posts there that bear our mark, the oldest first, those in the trash too.
 
-    Asked for in two ways, since plug-ins change how WordPress searches: another post that has the slug is not ours, and
-    ours may have a numbered one.
+    Asked for in several ways, since plug-ins change how WordPress searches: another post that has the slug is not ours,
+    ours may have a numbered one, and who may not publish cannot give one at all.
     """
     slugs = [
         post.slug,
         *(f"{post.slug}-{number}" for number in range(2, NUMBERED + 1)),
         f"{post.slug}__trashed",
     ]
+    ways = [{"slug": ",".join(slugs)}, {"search": str(post.marker)}]
+    if settings.default_status == "pending":
+        ways.append({"orderby": "id", "order": "desc", "per_page": str(NEWEST)})
     found: dict[int, dict[str, Any]] = {}
-    for query in ({"slug": ",".join(slugs)}, {"search": str(post.marker)}):
-        for one in site.listed("posts", {**_EDITED, **query, "status": "any,trash"}):
+    for way in ways:
+        for one in site.listed("posts", {**_EDITED, **way, "status": "any,trash"}):
             if _bears(one, post) and isinstance(one.get("id"), int):
                 found[one["id"]] = one
     return [found[number] for number in sorted(found)]
@@ -246,10 +252,10 @@ def _live(posts: list[dict[str, Any]]) -> dict[str, Any] | None:
     return next((one for one in posts if one.get("status") != "trash"), None)
 
 
-def _ours(site: Site, post: Outgoing, remote: Remote) -> dict[str, Any] | None:
+def _ours(site: Site, post: Outgoing, remote: Remote, settings: WordPressSettings) -> dict[str, Any] | None:
     """The post as it is there; None when it is gone. Raises PublishRefused when it is not ours any more."""
     if not remote.id.isdecimal():
-        marked = _marked(site, post)
+        marked = _marked(site, post, settings)
         return _live(marked) or (marked[0] if marked else None)
     answer = site.look(f"posts/{remote.id}", _EDITED)
     if answer.status == 404:
@@ -262,12 +268,12 @@ def _ours(site: Site, post: Outgoing, remote: Remote) -> dict[str, Any] | None:
     return there
 
 
-def _in_spite_of(error: PublishRefused, site: Site, post: Outgoing) -> Remote:
+def _in_spite_of(error: PublishRefused, site: Site, post: Outgoing, settings: WordPressSettings) -> Remote:
     """WordPress makes a post before it minds its fields: it may complain and have it. Raises `error` if it has not."""
     if error.status in {None, 401}:
         raise error
     try:
-        there = _live(_marked(site, post))
+        there = _live(_marked(site, post, settings))
     except (PublishLater, PublishRefused) as trouble:
         raise PublishUnknown(str(error), status=error.status) from trouble
     if there is None:

@@ -83,7 +83,7 @@ class Site:
         return look(address, self._headers(), hidden=self._hidden(), judge=self._judge)
 
     def listed(self, path: str, query: Mapping[str, str]) -> list[dict[str, Any]]:
-        answer = self.look(path, {**query, "per_page": "100"})
+        answer = self.look(path, {"per_page": "100", **query})
         found = objects_of(answer)
         if found is None:
             raise PublishLater(f"{redact(answer.url)} did not answer with a list.", status=answer.status)

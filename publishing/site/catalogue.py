@@ -38,7 +38,7 @@ class Page:
 
 def shown() -> Publications:
     """The publications on the site with their posts, the newest first."""
-    publisher = Publisher.objects.filter(kind=BuiltInSite.name).values("pk")[:1]
+    publisher = Publisher.objects.filter(kind=BuiltInSite.name).order_by().values("pk")[:1]
     return (
         Publication.objects.filter(
             publisher_id=Subquery(publisher),
@@ -58,10 +58,10 @@ def entry(slug: str) -> Entry:
 
 
 def neighbours(entry: Entry) -> tuple[Entry | None, Entry | None]:
-    """The next newer and the next older post."""
+    """The next newer and the next older post, without their texts."""
     at, pk = entry.published_at, entry.publication.pk
-    newer = _newer_than(shown(), at, pk).first()
-    older = _older_than(shown(), at, pk).first()
+    newer = _newer_than(without_texts(shown()), at, pk).first()
+    older = _older_than(without_texts(shown()), at, pk).first()
     return Entry(newer) if newer else None, Entry(older) if older else None
 
 
@@ -75,24 +75,29 @@ def in_month(first: datetime) -> Publications:
     return shown().filter(published_at__gte=first, published_at__lt=following)
 
 
-def page(publications: Publications, query: Mapping[str, str]) -> Page | None:
+def page(publications: Publications, query: Mapping[str, str], size: int = PER_PAGE) -> Page | None:
     """The part of a list that a query `before` or `after` one of its publications asks for, or its beginning.
 
     None: what is asked for is the beginning, which has an address of its own. Raises NothingThere.
     """
     if "before" in query:
         place = _place(query["before"])
-        rows = list(_older_than(publications, *place)[: PER_PAGE + 1])
+        rows = list(_older_than(publications, *place)[: size + 1])
         if not rows:
             raise NothingThere
-        return _page(rows[:PER_PAGE], has_newer=True, has_older=len(rows) > PER_PAGE)
+        return _page(rows[:size], has_newer=True, has_older=len(rows) > size)
     if "after" in query:
-        rows = list(_newer_than(publications, *_place(query["after"]))[: PER_PAGE + 1])
-        if len(rows) <= PER_PAGE:
+        rows = list(_newer_than(publications, *_place(query["after"]))[: size + 1])
+        if len(rows) <= size:
             return None
-        return _page(rows[:PER_PAGE][::-1], has_newer=True, has_older=True)
-    rows = list(publications[: PER_PAGE + 1])
-    return _page(rows[:PER_PAGE], has_newer=False, has_older=len(rows) > PER_PAGE)
+        return _page(rows[:size][::-1], has_newer=True, has_older=True)
+    return beginning(publications, size)
+
+
+def beginning(publications: Publications, size: int = PER_PAGE) -> Page:
+    """The first part of a list."""
+    rows = list(publications[: size + 1])
+    return _page(rows[:size], has_newer=False, has_older=len(rows) > size)
 
 
 def months() -> list[datetime]:
@@ -106,21 +111,16 @@ def months() -> list[datetime]:
 
 def topics() -> list[tuple[Tag, int]]:
     """The tags of the newest posts with how many of these have them, the most common first."""
-    counts = Counter(tag for publication in recent(RECENT) for tag in publication.tags)
+    tags = shown().select_related(None).values_list("post__tags", flat=True)[:RECENT]
+    counts = Counter(tag for names in tags for tag in Tag.all_of(names))
     return sorted(counts.items(), key=lambda counted: (-counted[1], counted[0].name.casefold()))
 
 
-def recent(count: int) -> list[Entry]:
-    """The newest posts, without their texts."""
-    return [Entry(publication) for publication in without_texts(shown())[:count]]
-
-
 def without_texts(publications: Publications) -> Publications:
-    """With so much of their posts as lists of addresses and tags need."""
+    """With so much of their posts as it takes to link to them."""
+    names = ["slug", "title", "language", "updated_at", "revision"]
     bare = publications.select_related(None).select_related("post")
-    return bare.only(
-        "published_at", "due_at", "post__slug", "post__tags", "post__updated_at", "post__revision"
-    )
+    return bare.only("published_at", "due_at", *(f"post__{name}" for name in names))
 
 
 def newest(publications: Publications, count: int) -> list[Entry]:

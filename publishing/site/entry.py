@@ -1,6 +1,7 @@
 """A post as its readers meet it."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -24,7 +25,14 @@ _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
 
 @dataclass(frozen=True)
 class Tag:
+    """What a post is about."""
+
     name: str
+
+    @classmethod
+    def all_of(cls, names: Iterable[str]) -> tuple["Tag", ...]:
+        """Each once, without those that no address can have."""
+        return tuple(cls(name) for name in dict.fromkeys(names) if name.strip() and legal(name) == name)
 
     @property
     def path(self) -> str:
@@ -85,8 +93,7 @@ class Entry:
 
     @cached_property
     def tags(self) -> tuple[Tag, ...]:
-        named = (tag for tag in dict.fromkeys(self.post.tags) if tag.strip() and legal(tag) == tag)
-        return tuple(Tag(tag) for tag in named)
+        return Tag.all_of(self.post.tags)
 
     @property
     def author(self) -> Author:

@@ -185,8 +185,8 @@ def _json(feed: Any, address: str) -> Iterator[str]:
         yield "version is not that of JSON Feed 1.1"
     if feed.get("feed_url") != address:
         yield "feed_url is not the feed's address"
-    required = {"version": str, "title": str, "items": list}
-    optional = {
+    required: dict[str, type] = {"version": str, "title": str, "items": list}
+    optional: dict[str, type] = {
         "home_page_url": str, "feed_url": str, "description": str, "user_comment": str, "next_url": str, "icon": str,
         "favicon": str, "authors": list, "language": str, "expired": bool, "hubs": list,
     }  # fmt: skip
@@ -202,7 +202,7 @@ def _json(feed: Any, address: str) -> Iterator[str]:
 
 def _json_item(item: Any) -> Iterator[str]:
     name = f"item {item.get('title')!r}"
-    optional = {
+    optional: dict[str, type] = {
         "url": str, "external_url": str, "title": str, "content_html": str, "content_text": str, "summary": str,
         "image": str, "banner_image": str, "date_published": str, "date_modified": str, "authors": list, "tags": list,
         "language": str, "attachments": list,

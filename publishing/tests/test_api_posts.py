@@ -6,11 +6,11 @@ import pytest
 from django.utils import timezone
 
 from jobs.models import JobRun
-from publishing import rounds, tasks
+from publishing import publishers, rounds, tasks
 from publishing.models import Post, Publication, Publisher
+from publishing.tests.api_client import client_with
 from publishing.tests.factories import make_post, make_publication, make_publisher, make_run
 from publishing.tests.receiver import Receiver
-from publishing.tests.test_api import client_with
 
 pytestmark = pytest.mark.django_db
 
@@ -110,7 +110,10 @@ def test_settings_that_do_not_fit_their_kind_are_refused_with_the_field(client, 
 
 def test_an_unknown_kind_publisher_or_time_is_refused(client):
     said = post(client, PUBLISHERS, {"name": "Blog", "kind": "telegraph", "settings": {}}, 400)
-    assert "known: file, webhook" in said["fields"]["kind"][0]
+    assert (
+        f"known: {', '.join(sorted(kind.name for kind in publishers.all_kinds()))}."
+        in said["fields"]["kind"][0]
+    )
     address = f"{POSTS}{make_post().pk}/"
     said = post(client, f"{address}publish/", {"publishers": [2**31 - 1]}, 400)
     assert said["fields"]["publishers"] == ["There is no publisher 2147483647."]

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -10,19 +9,21 @@ from typing import Any
 import pytest
 
 from chat.tests.conftest import model_server  # noqa: F401 - a fixture
-from chat.tests.model_server import KEY, Fail, Plan, Say, error
+from chat.tests.model_server import KEY, Fail, Say, error
 from publishing import writers
 from publishing.feeds.sanitise import clean_html, plain_text
 from publishing.tests.articles import Page, articles
+from publishing.tests.models import META, OUTLINE, SENTENCE, answering, set_up, text
 from publishing.writers import (
     Brief,
     Item,
     Length,
-    Progress,
     Unfinished,
+    Usage,
     WriterRefused,
     WriterUnavailable,
     listening,
+    openai,
 )
 from publishing.writers.base import KEYWORDS
 
@@ -39,49 +40,6 @@ BRIEF = Brief(
     topic="What changed at the harbour",
     items=articles(6),
 )
-OUTLINE = {
-    "angle": "The harbour is repaired.",
-    "sections": [
-        {"heading": "Introduction", "points": ["repairs"], "sources": [2, 1], "words": 150},
-        {"heading": "Repairs", "points": ["quay", "dock"], "sources": [4], "words": 300},
-    ],
-}
-META = {
-    "title": "What changed at the harbour ferry",
-    "meta_title": "Harbour ferry: what changed",
-    "meta_description": "The quay was repaired and the timetable of the harbour ferry is new. Read what that means.",
-    "excerpt": "The quay was repaired, and the timetable is new.",
-    "keywords": ["harbour ferry", "timetable", "quay", "dock", "captain", "island"],
-}
-SENTENCE = (
-    "The harbour ferry was repaired in March, and it is said that the quay had been closed for nine days."
-)
-
-
-def text(words: int = 560, middle: str = "") -> str:
-    """A text in Markdown of about so many words, which names the sources 2, 4 and 1."""
-    count = words // 20 // 3
-    paragraph = " ".join([SENTENCE] * count)
-    return f"{paragraph} [2]\n\n## Repairs of the quay\n\n{paragraph} [4, 1]\n{middle}\n\n## What follows\n\n{paragraph}"
-
-
-def answering(
-    body: str | Plan = "", outline: Any = None, meta: Any = None
-) -> Callable[[dict[str, Any]], Plan]:
-    """A model that knows which step it is asked for."""
-
-    def answer(request: dict[str, Any]) -> Plan:
-        form = request.get("response_format")
-        if form is None:
-            said: Any = body or text()
-        else:
-            is_plan = form["json_schema"]["name"] == "PlanAnswer"
-            said = (outline or OUTLINE) if is_plan else (meta or META)
-        if isinstance(said, (Say, Fail)):
-            return said
-        return Say(said if isinstance(said, str) else json.dumps(said), chars=200)
-
-    return answer
 
 
 @pytest.fixture
@@ -90,9 +48,7 @@ def model(model_server, settings):  # noqa: F811 - the fixture
 
     def start(*script):
         server = model_server(*(script or (answering(),)))
-        settings.CHAT_BASE_URL, settings.CHAT_MODEL, settings.CHAT_API_KEY = server.url, "big-model", KEY
-        settings.CHAT_PRICES = {"big*": (Decimal(1), Decimal(4), Decimal("0.1"))}
-        settings.CHAT_IDLE_SECONDS, settings.CHAT_TOTAL_SECONDS = 2.0, 20.0
+        set_up(settings, server)
         return server
 
     return start
@@ -196,14 +152,23 @@ def test_many_long_sources_share_the_room_and_short_ones_are_whole(writer, model
     assert [len(one) for one in told] == [996, 996, 996, 12] and told[3] == "A short one."
 
 
-def test_progress_is_told_and_can_end_the_step(writer, model):
+def test_progress_is_told_and_counts_what_the_step_has_taken(writer, model, monkeypatch):
+    monkeypatch.setattr(openai, "_TELL_SECONDS", 0)
+    model(answering(), answering(text(120)), answering())
+    outline = writer.outline(BRIEF).result
+    heard: list[tuple[int, Usage]] = []
+    with listening(lambda progress: heard.append((progress.words, progress.usage))):
+        writer.body(BRIEF, outline)
+    assert heard[0] == (0, Usage()), "nothing is taken before it is sent"
+    again = next(at for at in range(1, len(heard)) if heard[at][0] == 0 and heard[at - 1][0] > 0)
+    assert heard[again][1].calls == 1 and not heard[again][1].is_doubtful, "the first answer is paid"
+    assert heard[again + 3][1].calls == 2 and heard[again + 3][1].is_doubtful
+    assert heard[-1][0] > 500 and heard[-1][1].tokens_out == 40, "what the server has counted"
+
+
+def test_whoever_listens_can_end_the_step(writer, model):
     server = model()
     outline = writer.outline(BRIEF).result
-    heard: list[Progress] = []
-    with listening(heard.append):
-        writer.body(BRIEF, outline)
-    assert heard[0].words == 0 and heard[-1].words > 500 and len(heard) > 10
-    assert all(progress.usage.is_doubtful for progress in heard)
 
     class Cancelled(BaseException):
         pass
@@ -213,7 +178,21 @@ def test_progress_is_told_and_can_end_the_step(writer, model):
 
     with pytest.raises(Cancelled), listening(cancel):
         writer.body(BRIEF, outline)
-    assert len(server.requests) == 2, "it was ended before anything was sent"
+    assert len(server.requests) == 1, "it was ended before anything was sent"
+
+
+def test_what_a_post_will_take_is_estimated_before_anything_is_asked(writer, model, settings):
+    server = model()
+    short = writer.estimate(BRIEF)
+    assert server.requests == [] and short.is_estimated and short.model == "big-model"
+    assert 3_000 < short.tokens_in < 12_000 and 3_000 < short.tokens_out < 6_000
+    assert short.cost == Decimal(short.tokens_in + 4 * short.tokens_out) / 1_000_000
+    long = writer.estimate(replace(BRIEF, length=Length.VERY_LONG, items=articles(30)))
+    assert long.tokens_in > 2 * short.tokens_in and long.tokens_out > 10_000
+    settings.CHAT_PRICES = {}
+    assert writer.estimate(BRIEF).price is None
+    settings.CHAT_MODEL = ""
+    assert writer.estimate(BRIEF).tokens_in == 0
 
 
 # Hostile sources and models

@@ -176,7 +176,7 @@ def test_a_look_that_goes_wrong_proves_nothing(server, publication, fault):
 
 def repeated(act, most=5):
     """Until it works, as whoever changes posts has to; gives what it met on the way."""
-    met: list[str] = []
+    met: list[type[Exception]] = []
     for _ in range(most):
         try:
             return met, act()

@@ -220,10 +220,13 @@ def test_the_test_says_where_posts_go(repository):
             ("page_url", text)
             for text in ("blog.example/{slug}", "https://blog.example/", "https://b.example/{x}")
         ],
-        ("committer_name", "Nobody without an address"),
+        ("committer_email", "nobody@without-a-name.example"),
         ("api_url", "api.github.com"),
     ],
 )
 def test_settings_are_checked(name, value):
-    with pytest.raises(InvalidParameters):
+    with pytest.raises(InvalidParameters) as caught:
         KIND.clean({"repository": "news/blog", "token": TOKEN, name: value})
+    assert list(caught.value.fields) == [name]
+    with pytest.raises(InvalidParameters, match="a name and an e-mail address"):
+        KIND.clean({"repository": "news/blog", "token": TOKEN, "committer_name": "News"})

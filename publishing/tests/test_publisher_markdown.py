@@ -12,9 +12,8 @@ from publishing.publishers.markdown import markdown_of
 
 
 def read_back(body_html: str) -> str:
-    return (
-        MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(markdown_of(clean_html(body_html)))
-    )
+    reader = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+    return str(reader.render(markdown_of(clean_html(body_html))))
 
 
 @pytest.mark.parametrize(

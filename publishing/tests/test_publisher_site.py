@@ -20,7 +20,7 @@ def address(settings):
 
 
 def status(client, publication: Publication) -> int:
-    return client.get(f"/blog/posts/{publication.post.slug}/").status_code
+    return int(client.get(f"/blog/posts/{publication.post.slug}/").status_code)
 
 
 def test_a_post_is_on_the_site_from_the_moment_the_ledger_says_so(client):

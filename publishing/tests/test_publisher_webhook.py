@@ -1,6 +1,7 @@
 """Webhooks: what the receiver is shown and told, so that it can check the sender and keep up with changes."""
 
 import base64
+import ssl
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -8,8 +9,9 @@ import pytest
 
 from jobs.errors import InvalidParameters
 from jobs.notifications.channels.webhook import sign
+from jobs.tests.certificates import self_signed
 from publishing import publishers
-from publishing.publishers import Outgoing, PublishRefused, Remote
+from publishing.publishers import Outgoing, PublishLater, PublishRefused, Remote
 from publishing.tests.faulty_server import Reply
 from publishing.tests.receiver import KEY, Receiver
 
@@ -115,23 +117,37 @@ def test_without_a_login_none_is_shown(receiver):
 
 
 @pytest.mark.parametrize(
-    "fields",
+    ("name", "fields"),
     [
-        {"auth": "bearer"},
-        {"auth": "basic", "token": "abc"},
-        {"auth": "basic", "token": "abc", "username": "a:b"},
-        {"auth": "bearer", "token": "abc", "authorization": "Token abc"},
-        {"auth": "api_key", "token": "abc", "api_key_header": "Host"},
-        {"auth": "api_key", "token": "abc", "api_key_header": "webhook-id"},
-        {"auth": "api_key", "token": "abc", "api_key_header": "a b"},
-        {"auth": "bearer", "token": "abc\ndef"},
-        {"method": "GET"},
-        {"verify_ssl": False},
+        ("token", {"auth": "bearer"}),
+        ("username", {"auth": "basic", "token": "abc"}),
+        ("username", {"auth": "basic", "token": "abc", "username": "a:b"}),
+        ("authorization", {"auth": "bearer", "token": "abc", "authorization": "Token abc"}),
+        ("api_key_header", {"auth": "api_key", "token": "abc", "api_key_header": "Host"}),
+        ("api_key_header", {"auth": "api_key", "token": "abc", "api_key_header": "webhook-id"}),
+        ("api_key_header", {"auth": "api_key", "token": "abc", "api_key_header": "a b"}),
+        ("token", {"auth": "bearer", "token": "abc\ndef"}),
+        ("method", {"method": "GET"}),
+        ("verify_ssl", {"verify_ssl": False}),
     ],
 )
-def test_logins_that_make_no_sense_are_refused(fields):
-    with pytest.raises(InvalidParameters):
+def test_logins_that_make_no_sense_are_refused_at_the_field_that_is_wrong(name, fields):
+    with pytest.raises(InvalidParameters) as caught:
         KIND.clean({"url": "https://blog.example/", "key": KEY, **fields})
+    assert list(caught.value.fields) == [name]
+
+
+def test_a_certificate_that_nobody_trusts_is_refused_before_anything_is_sent(tmp_path, settings):
+    receiver = Receiver()
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(*self_signed(tmp_path))
+    receiver._server.socket = tls.wrap_socket(
+        receiver._server.socket, server_side=True, do_handshake_on_connect=False
+    )
+    settings.OUTBOUND_ALLOWED_HOSTS = [receiver.host]
+    with receiver.running(), pytest.raises(PublishLater, match="certificate verify failed"):
+        KIND.send(post_of(), settings_of(receiver, url=f"https://{receiver.host}/posts"))
+    assert receiver.requests == []
 
 
 def test_the_number_of_a_post_may_be_called_post_id(receiver):

@@ -166,6 +166,18 @@ def test_a_post_is_found_whatever_its_status_and_however_the_site_searches(site,
     assert ("date_gmt" in made(site)[0].json()) == (status in {"publish", "private"})
 
 
+def test_a_post_of_somebody_who_may_not_give_slugs_is_found_though_the_search_finds_nothing(site):
+    site.may, site.search_finds = frozenset({"edit_posts"}), False
+    for _ in range(12):
+        site.add("earlier", status="draft")
+    out, how = post(), settings_of(site, default_status="pending")
+    remote = KIND.send(out, how)
+    assert site.posts[int(remote.id)]["slug"] == ""
+    found = KIND.find(out, how)
+    assert found is not None
+    assert found.id == remote.id
+
+
 def test_a_post_whose_slug_somebody_changed_is_found_by_its_mark(site):
     out, how = post(), settings_of(site)
     remote = KIND.send(out, how)
@@ -202,12 +214,20 @@ def test_when_nobody_can_look_after_a_complaint_nobody_knows(site):
         KIND.send(post(meta_title="Title"), settings_of(site, seo_plugin="rankmath"))
 
 
-def test_tags_are_made_once_and_used_again(site):
+@pytest.mark.parametrize("search_finds", [True, False])
+def test_tags_are_made_once_and_used_again(site, search_finds):
+    site.search_finds = search_finds
     site.terms["tags"] = {5: "news", 7: "R&amp;D"}
     out = post(tags=("News", "R&D", "New", "new"))
     KIND.send(out, settings_of(site))
     assert made(site)[0].json()["tags"] == [5, 7, 8]
     assert site.terms["tags"] == {5: "news", 7: "R&amp;D", 8: "New"}
+
+
+def test_an_author_uses_a_category_that_is_there_whatever_signs_its_name_has(site):
+    site.terms["categories"][9], site.may = "C&amp;A", AUTHOR
+    KIND.send(post(), settings_of(site, default_category="c&a"))
+    assert made(site)[0].json()["categories"] == [9]
 
 
 @pytest.mark.parametrize(

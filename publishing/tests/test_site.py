@@ -32,7 +32,7 @@ def named(settings):
 def text(client, path: str, status: int = 200) -> str:
     answer = client.get(path)
     assert answer.status_code == status, path
-    return answer.content.decode()
+    return str(answer.content, "utf-8")
 
 
 def titles(page: str) -> list[str]:

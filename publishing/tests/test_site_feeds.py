@@ -4,6 +4,7 @@ import html
 import json
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import quote
 from xml.etree import ElementTree
 
@@ -25,7 +26,7 @@ FEEDS = {
     "/blog/feed.json": ("application/feed+json; charset=utf-8", json_problems),
 }
 ALTERNATE = re.compile(r'<link rel="alternate" type="[^"]+" title="[^"]+" href="([^"]+)">')
-NASTY = {
+NASTY: dict[str, dict[str, Any]] = {
     "markup": {
         "title": 'Tom & Jerry <b>say</b> "hello" ]]>',
         "body_html": "<p>a &amp; b &lt;c&gt; ]]&gt;</p>",

@@ -60,7 +60,7 @@ class WordPressServer(FaultyServer):
         number = max(self.posts, default=10) + 1
         self.posts[number] = {
             "id": number,
-            "slug": self._free_slug(slug),
+            "slug": "" if status == "pending" and "publish_posts" not in self.may else self._free_slug(slug),
             "status": status,
             "content": {"raw": content},
             "link": f"{self.address}/{self._free_slug(slug)}/",
@@ -146,6 +146,8 @@ class WordPressServer(FaultyServer):
             found = [
                 post for post in found if self.search_finds and asked["search"] in post["content"]["raw"]
             ]
+        if asked.get("orderby") == "id" and asked.get("order") == "desc":
+            found.sort(key=lambda post: int(post["id"]), reverse=True)
         return Reply.json(found[: int(asked.get("per_page", "10"))])
 
     def _create(self, request: Incoming) -> Reply:
@@ -186,8 +188,9 @@ class WordPressServer(FaultyServer):
         terms = self.terms[kind]
         if request.method == "GET":
             asked = request.query.get("search", "").lower()
-            return Reply.json([{"id": i, "name": name} for i, name in terms.items() if asked in name.lower()])
-        name = escape(request.json()["name"])
+            found = [{"id": number, "name": name} for number, name in terms.items() if asked in name.lower()]
+            return Reply.json(found if self.search_finds else [])
+        name = escape(request.json()["name"], quote=False)
         for number, known in terms.items():
             if known.lower() == name.lower():
                 return _error("term_exists", 400, term_id=number)

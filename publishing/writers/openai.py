@@ -1,7 +1,9 @@
 """A language model behind any endpoint that speaks OpenAI's protocol."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TypeVar
 
 from pydantic import BaseModel, JsonValue, ValidationError
@@ -9,6 +11,7 @@ from pydantic import BaseModel, JsonValue, ValidationError
 import chat
 from publishing.commissions import prompts
 from publishing.commissions.checks import WHOLE_TEXT, check
+from publishing.commissions.estimates import estimate
 from publishing.commissions.material import Material, material
 from publishing.commissions.naming import MetaAnswer, read_meta
 from publishing.commissions.page import read_page
@@ -19,12 +22,15 @@ from publishing.feeds.sanitise import plain_text
 from publishing.words import count_words
 from publishing.writers.base import Body, Brief, Meta, Outline, Step, Writer
 from publishing.writers.errors import Unfinished, WriterRefused, WriterUnavailable
-from publishing.writers.progress import Progress, listener
+from publishing.writers.progress import Listener, listener
 from publishing.writers.registry import register
+from publishing.writers.usage import Usage
 
 T = TypeVar("T")
 
 _TEMPERATURE = 0.7
+#: No listener wants to know more often.
+_TELL_SECONDS = 0.25
 
 
 @register
@@ -38,6 +44,9 @@ class OpenAIWriter(Writer):
 
     def why_not(self) -> str:
         return chat.why_not()
+
+    def estimate(self, brief: Brief) -> Usage:
+        return Usage() if chat.why_not() else estimate(brief, chat.configured())
 
     def outline(self, brief: Brief) -> Step[Outline]:
         """Sections with the items that each stands on."""
@@ -103,19 +112,42 @@ def _ask(
     messages: list[prompts.Message], read: Callable[[str, bool], T], *, schema: type[BaseModel] | None = None
 ) -> chat.Given[T]:
     told = listener()
-
-    def follow(progress: chat.Progress) -> None:
-        if told is not None:
-            told(Progress(count_words(progress.text), progress.usage))
-
     with _translated():
         return chat.ask(
             messages,
             read,
             schema=schema,
             temperature=_TEMPERATURE,
-            on_progress=follow if told is not None else None,
+            on_progress=_following(told) if told is not None else None,
         )
+
+
+@dataclass(frozen=True)
+class _Writing:
+    """How far a model is; counted when somebody looks."""
+
+    _progress: chat.Progress
+
+    @property
+    def words(self) -> int:
+        return count_words(self._progress.text)
+
+    @property
+    def usage(self) -> Usage:
+        return self._progress.usage
+
+
+def _following(listener: Listener) -> Callable[[chat.Progress], None]:
+    """Tells the listener, not at every word."""
+    told_at = -_TELL_SECONDS
+
+    def follow(progress: chat.Progress) -> None:
+        nonlocal told_at
+        if time.monotonic() - told_at >= _TELL_SECONDS:
+            told_at = time.monotonic()
+            listener(_Writing(progress))
+
+    return follow
 
 
 @contextmanager

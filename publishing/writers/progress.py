@@ -3,19 +3,21 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from typing import Protocol
 
 from publishing.writers.usage import Usage
 
 
-@dataclass(frozen=True)
-class Progress:
-    """A step that is not done yet."""
+class Progress(Protocol):
+    """A step that is not done yet, as far as it is when it is looked at."""
 
-    #: How many words have been written in this answer, about.
-    words: int
-    #: What this answer would have cost if it ended now; what was paid in the step before it is not counted.
-    usage: Usage
+    @property
+    def words(self) -> int:
+        """How many words of the answer are there."""
+
+    @property
+    def usage(self) -> Usage:
+        """What the step would have cost if it ended now."""
 
 
 Listener = Callable[[Progress], None]

@@ -20,6 +20,7 @@ from typing import Any
 
 from tests.live import free_port
 
+#: `php-xml` and `php-mbstring` are what WordPress recommends.
 PACKAGES = (
     "wordpress",
     "php-cli",
@@ -35,7 +36,7 @@ INSTALL_SECONDS, START_SECONDS = 300, 60
 
 _CONFIG = """<?php
 define('DB_NAME', 'wordpress');
-define('DB_USER', '%(account)s');
+define('DB_USER', 'root');
 define('DB_PASSWORD', '');
 define('DB_HOST', 'localhost:%(socket)s');
 define('DB_CHARSET', 'utf8mb4');
@@ -44,7 +45,9 @@ define('NONCE_KEY', '%(salt)s'); define('AUTH_SALT', '%(salt)s'); define('SECURE
 define('LOGGED_IN_SALT', '%(salt)s'); define('NONCE_SALT', '%(salt)s');
 define('WP_HOME', 'http://' . ($_SERVER['HTTP_HOST'] ?? 'localhost'));
 define('WP_SITEURL', WP_HOME);
-define('WP_ENVIRONMENT_TYPE', file_exists(__DIR__ . '/is-in-production') ? 'production' : 'local');
+function flag($name) { return file_exists(__DIR__ . '/flags/' . $name); }
+define('WP_ENVIRONMENT_TYPE', flag('public') ? 'production' : 'local');
+define('EMPTY_TRASH_DAYS', flag('no-trash') ? 0 : 30);
 define('DISABLE_WP_CRON', true);
 define('WP_HTTP_BLOCK_EXTERNAL', true);
 define('AUTOMATIC_UPDATER_DISABLED', true);
@@ -58,6 +61,19 @@ $path = parse_url($_SERVER['REQUEST_URI'], PHP_URL_PATH);
 if ($path !== '/' && is_file(__DIR__ . $path)) { return false; }
 $_SERVER['SCRIPT_NAME'] = '/index.php';
 require __DIR__ . '/index.php';
+"""
+#: What plug-ins do to sites: their fields are open to REST, but perhaps not to everybody; they close REST, and change searching.
+_PLUGIN = """<?php
+add_action('init', function () {
+    foreach (['_yoast_wpseo_title', '_yoast_wpseo_metadesc'] as $key) {
+        register_post_meta('post', $key, ['show_in_rest' => flag('seo'), 'single' => true, 'type' => 'string',
+                                          'auth_callback' => function () { return !flag('seo-guarded'); }]);
+    }
+});
+add_filter('rest_authentication_errors', function ($result) {
+    return flag('no-rest') ? new WP_Error('rest_disabled', 'Closed.', ['status' => 401]) : $result;
+});
+add_filter('posts_search', function ($search) { return $search && flag('no-search') ? ' AND 1=0 ' : $search; });
 """
 _INSTALL = """
 define('WP_INSTALLING', true);
@@ -100,10 +116,15 @@ class RealWordPress:
         """Run PHP within WordPress; gives what it prints, read as JSON."""
         return _php(self._php, self._environment, self.folder, f"require 'wp-load.php'; {code}")
 
-    @property
-    def production_flag(self) -> Path:
-        """While there is such a file, WordPress takes itself for a public site."""
-        return self.folder / "is-in-production"
+    @contextmanager
+    def flagged(self, *names: str) -> Iterator[None]:
+        """While it lasts, the site is like that: public, no-trash, no-rest, no-search, seo, seo-guarded."""
+        flags = [self.folder / "flags" / name for name in names]
+        for flag in flags:
+            flag.touch()
+        yield
+        for flag in flags:
+            flag.unlink()
 
 
 @contextmanager
@@ -178,10 +199,6 @@ def _program(root: Path, pattern: str) -> Path:
     return found[0]
 
 
-def _account() -> str:
-    return "root" if os.geteuid() == 0 else "owner"
-
-
 def _start_database(stack: ExitStack, base: Path, root: Path, environment: Mapping[str, str]) -> Path:
     """The socket of a new database server that has an empty database `wordpress`. It listens nowhere else."""
     data, socket = base / "data", base / "sql"
@@ -214,9 +231,13 @@ def _place_wordpress(site: Path, root: Path, socket: Path) -> Path:
     if not (source / "wp-settings.php").exists():
         raise NotHere(f"There is no WordPress in {source}.")
     shutil.copytree(source, site, symlinks=True)
-    values = {"account": "root", "socket": socket, "salt": secrets.token_hex(32)}
+    values = {"socket": socket, "salt": secrets.token_hex(32)}
     (site / "wp-config.php").write_text(_CONFIG % values)
     (site / "router.php").write_text(_ROUTER)
+    (site / "flags").mkdir()
+    plugins = site / "wp-content/mu-plugins"
+    plugins.mkdir(exist_ok=True)
+    (plugins / "flags.php").write_text(_PLUGIN)
     return site
 
 
@@ -227,6 +248,8 @@ def _php_settings(base: Path, root: Path) -> Path:
         raise NotHere("Debian's packages have no PHP extension mysqli here.")
     lines = [f"extension_dir={folders[0]}", "memory_limit=256M", "display_errors=stderr"]
     lines += [f"extension={name}.so" for name in EXTENSIONS if (folders[0] / f"{name}.so").exists()]
+    if (folders[0] / "opcache.so").exists():
+        lines += ["zend_extension=opcache.so"]
     settings = base / "php.ini"
     settings.write_text("\n".join(lines) + "\n")
     return settings
@@ -256,11 +279,7 @@ def _start(stack: ExitStack, command: Sequence[str], environment: Mapping[str, s
     )
 
     def end() -> None:
-        for name in (signal.SIGTERM, signal.SIGKILL):
-            try:
-                os.killpg(program.pid, name)
-                program.wait(20)
-            except (ProcessLookupError, subprocess.TimeoutExpired):
-                continue
+        os.killpg(program.pid, signal.SIGKILL)  # nothing of it is kept
+        program.wait()
 
     stack.callback(end)

@@ -19,6 +19,8 @@ LEFT_OUT = {
     "api/v1/auth/refresh/": "signing in is for everybody",
     "admin/r/": "a redirect of Django's to pages that we do not have",
     "admin/jsi18n/": "a script",
+    "blog/": "for everybody, and only what is published",
+    "robots.txt": "for search engines",
     "sample/": "the sample's own feeds, no part of the control plane",
 }
 

@@ -1,0 +1,85 @@
+"""What agents have used over time, computed by PostgreSQL in one statement."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db import connection
+
+
+@dataclass(frozen=True, kw_only=True)
+class Used:
+    """What one agent used of one model in a day or month; or all of it together, with None for each."""
+
+    #: The first day of the period, in the agent's time zone.
+    period: date | None
+    agent: int | None
+    agent_name: str | None
+    #: "" for posts that were written without any model.
+    model: str | None
+    calls: int
+    tokens_in: int
+    #: Part of the tokens in.
+    tokens_cached: int
+    tokens_out: int
+    #: US dollars.
+    cost: Decimal
+    #: Posts that the model had a part in, by the day on which it had.
+    posts: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """The latest period first."""
+
+    total: Used
+    rows: Sequence[Used]
+
+
+_SUMMARY = """
+WITH taken AS (
+    SELECT agent_id, generation_id, model, at, calls, tokens_in, tokens_cached, tokens_out, cost
+    FROM publishing_usagerecord
+    WHERE at >= %(since)s AND at < %(until)s
+    UNION ALL
+    SELECT agent_id, id, '', ended_at, 0, 0, 0, 0, 0
+    FROM publishing_generation
+    WHERE state = 'done' AND ended_at >= %(since)s AND ended_at < %(until)s
+        AND NOT EXISTS (
+            SELECT FROM publishing_usagerecord WHERE generation_id = publishing_generation.id
+        )
+), placed AS (
+    SELECT taken.*, agent.name, date_trunc(%(period)s, at AT TIME ZONE agent.timezone)::date AS began,
+        CASE WHEN generation.state = 'done' THEN generation.id END AS written
+    FROM taken
+    JOIN publishing_agent agent ON agent.id = taken.agent_id
+    LEFT JOIN publishing_generation generation ON generation.id = taken.generation_id
+    WHERE (%(agent)s::int IS NULL OR taken.agent_id = %(agent)s)
+        AND (%(model)s::text IS NULL OR taken.model = %(model)s)
+)
+SELECT began, agent_id, name, model, coalesce(sum(calls), 0), coalesce(sum(tokens_in), 0),
+    coalesce(sum(tokens_cached), 0), coalesce(sum(tokens_out), 0), coalesce(sum(cost), 0), count(DISTINCT written)
+FROM placed
+GROUP BY GROUPING SETS ((), (began, agent_id, name, model))
+ORDER BY grouping(began) DESC, began DESC, name, model
+"""
+
+
+def summary(
+    since: datetime, until: datetime, *, period: str, agent_id: int | None = None, model: str | None = None
+) -> Summary:
+    """What was used from `since` until before `until`, by period ("day" or "month"), agent and model."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _SUMMARY,
+            {"since": since, "until": until, "period": period, "agent": agent_id, "model": model},
+        )
+        total, *rows = [_used(row) for row in cursor.fetchall()]
+    return Summary(total=total, rows=rows)
+
+
+def _used(row: Sequence[Any]) -> Used:
+    names = [field.name for field in fields(Used)]
+    return Used(**dict(zip(names, row, strict=True)))

@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import psutil
+
 from benchmarks.harness import Process, Row, execute, main, percentile, stopwatch, wait_until
 from benchmarks.trigger import answers, free_port
 
@@ -60,11 +62,13 @@ def measure(quick: bool) -> list[Row]:
             execute(f"VACUUM ANALYZE {table}")
     print(f"{POSTS:,} posts on the site made in {elapsed():.0f} s.", flush=True)
     number = 100 if quick else 500
-    with server() as ask:
-        return [
-            row(name, [ask(path) for path in paths(number)], is_promised)
-            for name, paths, is_promised in pages()
-        ]
+    with server() as (ask, cpu):
+        rows = []
+        for name, paths, is_promised in pages():
+            wanted, before = paths(number), cpu()
+            times = [ask(path) for path in wanted]
+            rows.append(row(name, times, 1000 * (cpu() - before) / len(times), is_promised))
+        return rows
 
 
 def pages() -> list[tuple[str, Callable[[int], list[str]], bool]]:
@@ -90,12 +94,13 @@ def pages() -> list[tuple[str, Callable[[int], list[str]], bool]]:
 
 
 @contextmanager
-def server() -> Iterator[Callable[[str], float]]:
-    """Gunicorn as the product runs it, with one process; the value asks for an address and gives milliseconds."""
+def server() -> Iterator[tuple[Callable[[str], float], Callable[[], float]]]:
+    """Gunicorn as the product runs it, with one process: what asks for an address and gives milliseconds, and its CPU seconds."""
     port = free_port()
     options = ["--worker-class", "gthread", "--workers", "1", "--threads", "8", "--log-level", "warning"]
-    with Process("gunicorn", "config.wsgi", "--bind", f"127.0.0.1:{port}", *options):
-        wait_until(lambda: answers(port), seconds=30, what="the web process")
+    with Process("gunicorn", "config.wsgi", "--bind", f"127.0.0.1:{port}", *options) as process:
+        wait_until(lambda: answers(port), seconds=60, what="the web process")
+        (worker,) = psutil.Process(process.pid).children()
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
 
         def ask(path: str) -> float:
@@ -110,11 +115,11 @@ def server() -> Iterator[Callable[[str], float]]:
         for _ in range(10):
             ask("/blog/")
             ask("/blog/posts/post-2/")
-        yield ask
+        yield ask, lambda: sum(worker.cpu_times()[:2])
         connection.close()
 
 
-def row(name: str, times: list[float], is_promised: bool) -> Row:
+def row(name: str, times: list[float], cpu: float, is_promised: bool) -> Row:
     p50 = statistics.median(times)
     return Row(
         name=f"{name}, p50",
@@ -122,7 +127,7 @@ def row(name: str, times: list[float], is_promised: bool) -> Row:
         unit="ms",
         target=f"< {TARGET_MS} ms" if is_promised else "for reference",
         ok=p50 < TARGET_MS or not is_promised,
-        note=f"p95 {percentile(times, 95):.1f} ms of {len(times)} requests",
+        note=f"p95 {percentile(times, 95):.1f} ms of {len(times)} requests; {cpu:.1f} ms of CPU each",
     )
 
 

@@ -28,12 +28,24 @@ from publishing import configuration, posts, publications
 from publishing.models import Post, Publication, PublicationAttempt, Publisher
 from publishing.publications import LOOK_YOURSELF, MOST_LOOKS
 from publishing.tests.faulty_server import FAULTS, FaultyServer, Incoming
+from publishing.tests.forem_server import ForemServer
+from publishing.tests.ghost_server import GhostServer
+from publishing.tests.github_server import GitHubServer
+from publishing.tests.mastodon_server import MastodonServer
 from publishing.tests.receiver import Receiver
+from publishing.tests.wordpress_server import WordPressServer
 
 State = Publication.State
 
 #: The stand-ins of real services: one more kind is one more line.
-STAND_INS: tuple[type[FaultyServer], ...] = (Receiver,)
+STAND_INS: tuple[type[FaultyServer], ...] = (
+    Receiver,
+    WordPressServer,
+    GhostServer,
+    MastodonServer,
+    ForemServer,
+    GitHubServer,
+)
 
 #: Quick reactions. Production takes twenty times as long, with the same code.
 LEASE_SECONDS, SETTLING_SECONDS = 8.0, 2.0

@@ -1,5 +1,8 @@
 """What people do with sources and items. Admin and API call these; each change leaves an audit row."""
 
+from collections.abc import Sequence
+from datetime import datetime
+
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.db.models import F
@@ -7,9 +10,14 @@ from django.utils import timezone
 
 from jobs import audit
 from jobs.definitions import enqueue, get_job
+from jobs.errors import IllegalState, InvalidInput
 from jobs.models import JobRun
+from publishing.feeds import ParsedItem
+from publishing.feeds.identity import by_content
+from publishing.feeds.sanitise import clean_html, clean_line, plain_text, web_address
 from publishing.models import FeedItem, ItemUse, Source
 from publishing.models.item import FeedItemQuerySet
+from publishing.polling.items import values_of
 
 #: What people edit; the rest of a source is written by polls.
 _SETTINGS = (
@@ -61,7 +69,11 @@ def poll(
     force: bool = False,
     auto_generate: bool | None = None,
 ) -> JobRun:
-    """Queue a run that polls the source now. `auto_generate`: whether agents write of what is new; None: as it says."""
+    """Queue a run that polls the source now. Raises IllegalState for one that is not polled.
+
+    `auto_generate`: whether agents write of what is new; None: as the source says.
+    """
+    _refuse_by_hand(source)
     audit.record(by, source, "Asked for a poll" + (" of everything." if force else "."))
     parameters = {"source_id": source.pk, "force": force, "auto_generate": auto_generate}
     return enqueue(get_job("publishing.monitor_feed"), parameters, trigger=trigger, requested_by=by)
@@ -69,7 +81,8 @@ def poll(
 
 @transaction.atomic
 def test(source: Source, *, by: AbstractBaseUser | None, trigger: JobRun.Trigger) -> JobRun:
-    """Queue a run that fetches the source and shows what it gives, without storing anything."""
+    """Queue a run that fetches the source and shows what it gives, without storing anything. Raises IllegalState."""
+    _refuse_by_hand(source)
     audit.record(by, source, "Asked for a test.")
     parameters = {"source_id": source.pk}
     return enqueue(get_job("publishing.test_source"), parameters, trigger=trigger, requested_by=by)
@@ -107,6 +120,64 @@ def reset(source: Source, *, by: AbstractBaseUser | None) -> int:
 
 
 @transaction.atomic
+def add_item(
+    source: Source,
+    *,
+    title: str,
+    html: str,
+    url: str = "",
+    author: str = "",
+    categories: Sequence[str] = (),
+    published_at: datetime | None = None,
+    by: AbstractBaseUser | None,
+) -> tuple[FeedItem, bool]:
+    """Add a text to a source that is not polled; gives the item, and whether it is new.
+
+    The same title and text is the same item. One that was removed comes back: a person asks for it. Raises
+    IllegalState for sources of other kinds, InvalidInput for what is no item.
+    """
+    if source.is_polled:
+        raise IllegalState("The items of this source are polled. Add texts to a source of the kind “manual”.")
+    parsed = _by_hand(title, html, url, author, categories, published_at)
+    _locked(source)
+    item, is_new = FeedItem.objects.get_or_create(
+        source=source, identity=parsed.identity, defaults=values_of(parsed)
+    )
+    if item.removed_at is not None:
+        FeedItem.objects.filter(pk=item.pk).update(
+            removed_at=None, state=FeedItem.State.SEEN, state_reason="", **values_of(parsed)
+        )
+        item.refresh_from_db()
+        is_new = True
+    if is_new:
+        audit.record(by, item, f"Added by hand to {source.name}.", action=audit.ADDITION)
+    return item, is_new
+
+
+def _by_hand(
+    title: str, html: str, url: str, author: str, categories: Sequence[str], published_at: datetime | None
+) -> ParsedItem:
+    item = ParsedItem(
+        title=clean_line(title),
+        content_html=clean_html(html),
+        url=web_address(url),
+        author=clean_line(author),
+        categories=tuple(dict.fromkeys(filter(None, (clean_line(one, 200) for one in categories)))),
+        published_at=published_at or timezone.now(),
+    )
+    problems: dict[str, list[str]] = {}
+    if not item.title:
+        problems["title"] = ["Enter a title."]
+    if not plain_text(item.content_html):
+        problems["html"] = ["Enter a text; of what was given, nothing harmless is left."]
+    if url.strip() and not item.url:
+        problems["url"] = ["Enter an address that begins with http:// or https://, or none."]
+    if problems:
+        raise InvalidInput(problems)
+    return by_content(item)
+
+
+@transaction.atomic
 def replay(items: FeedItemQuerySet, *, by: AbstractBaseUser | None) -> int:
     """Put items back to be used again, those that were removed left out; gives how many."""
     used = items.kept().filter(state__in=FeedItem.State.ended())
@@ -129,6 +200,11 @@ def remove(items: FeedItemQuerySet, *, by: AbstractBaseUser | None) -> int:
     for item in chosen:
         audit.record(by, item, "Removed.")
     return len(chosen)
+
+
+def _refuse_by_hand(source: Source) -> None:
+    if not source.is_polled:
+        raise IllegalState("There is nothing to poll: the items of this source are added by hand.")
 
 
 def _locked(source: Source) -> Source:

@@ -20,7 +20,8 @@ from jobs.models import JobRun
 from publishing import quotas, writers
 from publishing.models import Agent, FeedItem, Generation, GenerationStep, ItemUse, Post, UsageRecord
 from publishing.models.item import FeedItemQuerySet
-from publishing.writers import Brief, Item, Length, Step, Usage, WriterError, WriterRefused
+from publishing.writers import Brief, Item, Length, Progress, Step, Usage, WriterError, WriterRefused
+from publishing.writers.progress import Listener
 
 State = Generation.State
 R = TypeVar("R")
@@ -57,20 +58,33 @@ def brief_of(generation: Generation) -> Brief:
     return _BRIEF.validate_python(generation.brief)
 
 
-def make(generation: Generation, name: str, step: Callable[[], Step[R]]) -> R:
+def make(
+    generation: Generation, name: str, step: Callable[[], Step[R]], *, on_progress: Listener | None = None
+) -> R:
     """The result of a step: the stored one, or that of making it, which is stored at once with what it cost.
 
-    What a step cost that gave nothing is written down, too, and its error goes on.
+    What a step cost that gave nothing is written down, too, and its error goes on; also when it is ended in the middle,
+    as by a cancel.
     """
     done: R | None = generation.steps.filter(name=name).values_list("result", flat=True).first()
     if done is not None:
         return done
+    reached: Progress | None = None
+
+    def follow(progress: Progress) -> None:
+        nonlocal reached
+        reached = progress
+        if on_progress is not None:
+            on_progress(progress)
+
     try:
-        made = step()
+        with writers.listening(follow):
+            made = step()
     except WriterError as error:
-        if error.usage is not None:
-            with transaction.atomic():
-                _record(generation, name, error.usage, has_result=False)
+        _record_loss(generation, name, error.usage)
+        raise
+    except BaseException:
+        _record_loss(generation, name, reached.usage if reached is not None else None)
         raise
     with transaction.atomic():
         _record(generation, name, made.usage)
@@ -282,6 +296,13 @@ def _store(generation: Generation, name: str, result: R) -> R:
     except IntegrityError:  # an attempt that was taken for dead has made it as well: the first result counts
         return cast(R, generation.steps.get(name=name).result)
     return result
+
+
+def _record_loss(generation: Generation, step: str, usage: Usage | None) -> None:
+    """Write down what was paid for nothing, as far as it is known."""
+    if usage is not None:
+        with transaction.atomic():
+            _record(generation, step, usage, has_result=False)
 
 
 def _record(generation: Generation, step: str, usage: Usage, *, has_result: bool = True) -> None:

@@ -187,7 +187,7 @@ def _is_believed(row: Publication, turn: Turn, verdict: Verdict) -> bool:
     And if it does not know what became of what it sent, nobody else does, whatever was not found meanwhile.
     """
     if verdict.state == State.PUBLISHED:
-        return row.state != State.PUBLISHED
+        return row.state not in (State.PUBLISHED, State.WITHDRAWN)
     return verdict.outcome == Outcome.UNKNOWN and not turn.is_look and row.state == State.WAITING
 
 

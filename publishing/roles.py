@@ -37,6 +37,7 @@ ROLES = {
         "change_source",
         "delete_source",
         "reset_source",
+        "add_feeditem",
         "delete_feeditem",
     ),
 }
@@ -60,5 +61,5 @@ SCOPES = {
         "test_publisher",
         "enable_publisher",
     ),
-    "items:write": ("view_feeditem", "replay_feeditem", "delete_feeditem"),
+    "items:write": ("view_feeditem", "add_feeditem", "replay_feeditem", "delete_feeditem"),
 }

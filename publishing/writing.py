@@ -25,7 +25,7 @@ from publishing.models import Agent, FeedItem, Generation, Post, PostSource
 from publishing.seo.score import PUBLISH_FROM
 from publishing.seo.words import shortened
 from publishing.words import mentions
-from publishing.writers import Body, Brief, Meta, TooLittle, WriterRefused
+from publishing.writers import Body, Brief, Meta, Progress, TooLittle, WriterRefused
 
 #: The parts of the work with their shares of the time, as far as a model is asked.
 STEPS = {"Choosing items": 1, "Outline": 15, "Text": 60, "Title and keywords": 20, "Draft and checks": 4}
@@ -79,12 +79,21 @@ def write_post(run: ActiveRun, order: Order) -> Written:
 
 def _compose(run: ActiveRun, generation: Generation) -> tuple[Body, Meta]:
     writer, brief = writers.get(generation.writer), generations.brief_of(generation)
+
+    def follow(progress: Progress) -> None:
+        """Only of the text it is known how many words it will have."""
+        run.report(progress.words)
+
+    def follow_text(progress: Progress) -> None:
+        run.report(progress.words, brief.words[1])
+
     run.step("Outline")
-    outline = generations.make(generation, "outline", lambda: writer.outline(brief))
+    outline = generations.make(generation, "outline", lambda: writer.outline(brief), on_progress=follow)
     run.step("Text")
-    body = generations.make(generation, "body", lambda: writer.body(brief, outline))
+    body = generations.make(generation, "body", lambda: writer.body(brief, outline), on_progress=follow_text)
     run.step("Title and keywords")
-    return body, generations.make(generation, "meta", lambda: writer.meta(brief, body))
+    meta = generations.make(generation, "meta", lambda: writer.meta(brief, body), on_progress=follow)
+    return body, meta
 
 
 def _draft(generation: Generation, body: Body, meta: Meta) -> list[str]:

@@ -38,6 +38,7 @@ from jobs.models import ProcessHeartbeat
 from jobs.schedules import Wish
 from jobs.tests.workers import execute
 from jobs.when import When
+from publishing.tests.factories import make_agent, put_on_site
 from tests.jobs_for_tests import tasks
 
 DOCUMENT = Path(settings.BASE_DIR) / "docs" / "openapi.yaml"
@@ -114,10 +115,16 @@ def world(transactional_db, monkeypatch) -> Iterator[World]:
     # Nobody waits here: there is no worker.
     wait = follow.wait
     monkeypatch.setattr(follow, "wait", lambda run_id, *, timeout: wait(run_id, timeout=min(timeout, 0.02)))
+    agent = make_agent()
+    shown = put_on_site(agent=agent, slug="shown", tags=["walked"])
     yield World(
         token=str(AccessToken.for_user(user)),
         known={
-            "id": [str(run.id) for run in (ended, waiting, running)] + [schedule.pk],
+            "id": [
+                *(str(run.id) for run in (ended, waiting, running)),
+                *(schedule.pk, agent.pk, shown.post_id, shown.publisher_id),
+            ],
+            "slug": ["shown"],
             "name": ["testing.do_nothing", "testing.add_numbers", "default"],
         },
     )

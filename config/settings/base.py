@@ -300,7 +300,9 @@ if SAMPLE_WORLD_URL:
     OUTBOUND_ALLOWED_HOSTS.append(env.host_and_port("SAMPLE_WORLD_URL"))
 
 # publishing: how many hosts one round of polling asks at the same time.
-PUBLISHING_POLL_THREADS = env.integer("PUBLISHING_POLL_THREADS", 8)
+PUBLISHING_POLL_THREADS = env.integer("PUBLISHING_POLL_THREADS", 32)
+# How far apart requests to one host start.
+PUBLISHING_HOST_SPACING_SECONDS = env.seconds("PUBLISHING_HOST_SPACING_SECONDS", 1)
 # How many characters of all sources together a language model is given for one post.
 PUBLISHING_SOURCES_CHARS = env.integer("PUBLISHING_SOURCES_CHARS", 60_000)
 # How long a worker has to send a post or to look for one; then it is taken for dead. One request takes a quarter at most.

@@ -8,9 +8,11 @@ come. See `docs/outbound.md` for the rules in plain words.
 from jobs.outbound.client import Limits, OutboundResponse, Redirect, fetch
 from jobs.outbound.errors import OutboundError, OutboundRejected, OutboundUnavailable
 from jobs.outbound.headers import parse_retry_after, redact
+from jobs.outbound.keeping import Connections, keep_connections
 from jobs.outbound.streaming import OutboundStream, stream
 
 __all__ = [
+    "Connections",
     "Limits",
     "OutboundError",
     "OutboundRejected",
@@ -19,6 +21,7 @@ __all__ = [
     "OutboundUnavailable",
     "Redirect",
     "fetch",
+    "keep_connections",
     "parse_retry_after",
     "redact",
     "stream",

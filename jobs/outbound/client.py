@@ -1,33 +1,31 @@
 """Fetching an address that somebody else chose."""
 
+import base64
+import http.client
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import httpx
 from django.conf import settings
 
+from jobs.outbound import keeping
 from jobs.outbound.addresses import AddressGuard
+from jobs.outbound.connection import Answer, Connection, Deadline, NotARequest
 from jobs.outbound.decoding import ACCEPTED, read_body
 from jobs.outbound.errors import OutboundError, OutboundRejected, OutboundUnavailable
 from jobs.outbound.headers import parse_retry_after, redact
-from jobs.outbound.transport import Deadline, GuardedTransport
+from jobs.outbound.keeping import Connections, Origin
 
 USER_AGENT = "Almanac/0.1 (scheduled agents; feed reader)"
 
 _REDIRECTS = {301, 302, 303, 307, 308}
 _PERMANENT = {301, 308}
 _LATER = {408, 425, 429}
-#: The connection was never made.
-_NOT_SENT = (
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.PoolTimeout,
-    httpx.UnsupportedProtocol,
-    httpx.LocalProtocolError,
-)
+#: Methods whose redirects are followed, and that may be sent again when a kept connection turns out to be closed.
+_REPEATABLE = {"GET", "HEAD"}
 #: What another origin is sent after a redirect. Everything else may be a credential, whatever it is called.
 _FOR_STRANGERS = {
     *("user-agent", "accept", "accept-encoding", "accept-language"),
@@ -110,21 +108,18 @@ def fetch(
     sent = {"user-agent": USER_AGENT, "accept": "*/*", "accept-encoding": ACCEPTED}
     sent |= {name.lower(): value for name, value in (headers or {}).items()}
     hops: list[Redirect] = []
-    timeout = httpx.Timeout(limits.read_seconds, connect=limits.connect_seconds)
-    with httpx.Client(
-        transport=GuardedTransport(guard, deadline), trust_env=False, timeout=timeout
-    ) as client:
-        while True:
-            answer, location = _exchange(client, method, current, sent, content, limits.max_bytes)
-            if location is None or method not in {"GET", "HEAD"}:
-                break
-            hops.append(Redirect(str(current), answer.status))
-            if len(hops) > limits.max_redirects:
-                raise OutboundRejected(f"{redact(url)} redirects more than {limits.max_redirects} times.")
-            target = checked_url(location, base=current)
-            if _origin(target) != _origin(current):
-                sent = {name: value for name, value in sent.items() if name in _FOR_STRANGERS}
-            current = target
+    asking = _Asking(guard, deadline, limits, keeping.current())
+    while True:
+        answer, location = asking.exchange(method, current, sent, content)
+        if location is None or method not in _REPEATABLE:
+            break
+        hops.append(Redirect(str(current), answer.status))
+        if len(hops) > limits.max_redirects:
+            raise OutboundRejected(f"{redact(url)} redirects more than {limits.max_redirects} times.")
+        target = checked_url(location, base=current)
+        if _origin(target) != _origin(current):
+            sent = {name: value for name, value in sent.items() if name in _FOR_STRANGERS}
+        current = target
     return OutboundResponse(
         url=str(current),
         status=answer.status,
@@ -142,54 +137,125 @@ class _Answer:
     body: bytes
 
 
-def _exchange(
-    client: httpx.Client,
-    method: str,
-    url: httpx.URL,
-    headers: Mapping[str, str],
-    content: bytes | None,
-    max_bytes: int,
-) -> tuple[_Answer, str | None]:
-    """One request and its answer, and where it redirects to. A redirect's body is not read."""
-    name = redact(str(url))
-    is_sent = False
-    try:
-        with client.stream(method, url, headers=dict(headers), content=content) as response:
-            is_sent = True
-            found = {key.lower(): value for key, value in response.headers.items()}
-            location = found.get("location") if response.status_code in _REDIRECTS else None
-            if location is not None and method in {"GET", "HEAD"}:
-                return _Answer(response.status_code, found, b""), location
-            body = read_body(
-                response.iter_raw(),
-                encoding=found.get("content-encoding", "") if method != "HEAD" else "",
-                max_bytes=max_bytes,
+@dataclass(frozen=True)
+class _Asking:
+    """What the requests of one `fetch` have in common."""
+
+    guard: AddressGuard
+    deadline: Deadline
+    limits: Limits
+    connections: Connections | None
+
+    def exchange(
+        self, method: str, url: httpx.URL, headers: Mapping[str, str], content: bytes | None
+    ) -> tuple[_Answer, str | None]:
+        """One request and its answer, and where it redirects to. A redirect's body is not read."""
+        sent = with_credentials(url, headers)
+        if self.connections is None or method not in _REPEATABLE:
+            sent = {**sent, "connection": "close"}
+            return self._new(method, url, sent, content)
+        kept = self.connections.take(_origin(url))
+        if kept is not None:
+            connection, opened_at = kept
+            try:
+                answer = self._head(connection, method, url, sent, content)
+            except (http.client.RemoteDisconnected, ConnectionError):
+                connection.close()  # the server has closed it meanwhile; a fresh one will do
+            except (OSError, http.client.HTTPException) as error:
+                connection.close()
+                raise told(error, url, may_have_arrived=True) from error
+            else:
+                return self._body(connection, opened_at, answer, method, url)
+        return self._new(method, url, sent, content)
+
+    def _new(
+        self, method: str, url: httpx.URL, headers: Mapping[str, str], content: bytes | None
+    ) -> tuple[_Answer, str | None]:
+        opened_at = time.monotonic()
+        try:
+            connection = Connection.open(
+                url, guard=self.guard, deadline=self.deadline, connect_seconds=self.limits.connect_seconds
             )
-            return _Answer(response.status_code, found, body), None
-    except OutboundError as error:
-        error.may_have_arrived = is_sent
-        raise
-    except httpx.TransportError as error:
-        raise error_of(error, name) from error
+        except OSError as error:
+            raise told(error, url, may_have_arrived=False) from error
+        try:
+            answer = self._head(connection, method, url, headers, content)
+        except (OSError, http.client.HTTPException) as error:
+            connection.close()
+            raise told(error, url, may_have_arrived=True) from error
+        return self._body(connection, opened_at, answer, method, url)
+
+    def _head(
+        self,
+        connection: Connection,
+        method: str,
+        url: httpx.URL,
+        headers: Mapping[str, str],
+        content: bytes | None,
+    ) -> Answer:
+        try:
+            return connection.ask(
+                method, url, headers, content, deadline=self.deadline, read_seconds=self.limits.read_seconds
+            )
+        except NotARequest as error:
+            connection.close()
+            raise OutboundRejected(f"{redact(str(url))} cannot be asked for: {error}.") from error
+
+    def _body(
+        self, connection: Connection, opened_at: float, answer: Answer, method: str, url: httpx.URL
+    ) -> tuple[_Answer, str | None]:
+        is_kept = False
+        try:
+            found = answer.headers
+            location = found.get("location") if answer.status in _REDIRECTS else None
+            if location is not None and method in _REPEATABLE:
+                return _Answer(answer.status, found, b""), location
+            body = read_body(
+                answer.pieces(),
+                encoding=found.get("content-encoding", "") if method != "HEAD" else "",
+                max_bytes=self.limits.max_bytes,
+            )
+            is_kept = self.connections is not None and connection.can_be_kept
+            return _Answer(answer.status, found, body), None
+        except OutboundError as error:
+            error.may_have_arrived = True
+            raise
+        except (OSError, http.client.HTTPException) as error:
+            raise told(error, url, may_have_arrived=True) from error
+        finally:
+            if is_kept and self.connections is not None:
+                self.connections.give(_origin(url), connection, opened_at)
+            else:
+                connection.close()
 
 
-def error_of(error: httpx.TransportError, name: str) -> OutboundError:
-    """What a failed request means, and whether it may have arrived."""
-    told = _told(error, name)
-    told.may_have_arrived = not isinstance(error, _NOT_SENT)
-    return told
+def with_credentials(url: httpx.URL, headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers, with the user and password that the address may hold."""
+    if not url.userinfo or "authorization" in headers:
+        return dict(headers)
+    user, _, password = url.userinfo.partition(b":")
+    plain = f"{unquote(user.decode())}:{unquote(password.decode())}"
+    return {**headers, "authorization": f"Basic {base64.b64encode(plain.encode()).decode()}"}
 
 
-def _told(error: httpx.TransportError, name: str) -> OutboundError:
-    if isinstance(error, httpx.TimeoutException):
-        return OutboundUnavailable(f"{name} did not answer in time.")
-    if isinstance(error, (httpx.UnsupportedProtocol, httpx.LocalProtocolError)):
-        return OutboundRejected(f"{name} cannot be asked for: {error}.")
-    return OutboundUnavailable(f"{name} could not be read: {_reason(error)}.")
+def told(
+    error: OSError | http.client.HTTPException, url: httpx.URL, *, may_have_arrived: bool
+) -> OutboundError:
+    """What a failed request means."""
+    name = redact(str(url))
+    if isinstance(error, TimeoutError):
+        meant = OutboundUnavailable(f"{name} did not answer in time.")
+    else:
+        meant = OutboundUnavailable(f"{name} could not be read: {_reason(error)}.")
+    meant.may_have_arrived = may_have_arrived
+    return meant
 
 
-def _reason(error: httpx.TransportError) -> str:
-    return str(error).rstrip(".") or type(error).__name__
+def _reason(error: Exception) -> str:
+    if isinstance(error, http.client.IncompleteRead):
+        return "the answer ended too early"
+    text = str(error.strerror or error) if isinstance(error, OSError) else str(error)
+    return text.rstrip(".") or type(error).__name__
 
 
 def checked_url(text: str, base: httpx.URL | None = None) -> httpx.URL:
@@ -208,8 +274,8 @@ def checked_url(text: str, base: httpx.URL | None = None) -> httpx.URL:
         raise OutboundRejected("The address names no host.")
     if port == 0:
         raise OutboundRejected("The address names port 0.")
-    return url.copy_with(fragment=None)
+    return url.copy_with(fragment=None) if url.fragment else url
 
 
-def _origin(url: httpx.URL) -> Sequence[object]:
+def _origin(url: httpx.URL) -> Origin:
     return url.scheme, url.host, url.port

@@ -1,7 +1,8 @@
 """Answers that are read as they come, under the same rules as those of `fetch`."""
 
+import http.client
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -9,11 +10,11 @@ import httpx
 from django.conf import settings
 
 from jobs.outbound.addresses import AddressGuard
-from jobs.outbound.client import USER_AGENT, Limits, checked_url, error_of
+from jobs.outbound.client import USER_AGENT, Limits, checked_url, told, with_credentials
+from jobs.outbound.connection import Answer, Connection, Deadline, NotARequest
 from jobs.outbound.decoding import read_pieces
-from jobs.outbound.errors import OutboundError
+from jobs.outbound.errors import OutboundError, OutboundRejected
 from jobs.outbound.headers import parse_retry_after, redact
-from jobs.outbound.transport import Deadline, GuardedTransport
 
 
 @dataclass(frozen=True)
@@ -23,21 +24,19 @@ class OutboundStream:
     url: str
     status: int
     headers: Mapping[str, str]
-    _response: httpx.Response
+    _answer: Answer
     _max_bytes: int
 
     def pieces(self) -> Iterator[bytes]:
         """The body, each part as soon as it is there; once only. Raises OutboundUnavailable, OutboundRejected."""
         encoding = self.headers.get("content-encoding", "")
         try:
-            yield from read_pieces(self._response.iter_raw(), encoding=encoding, max_bytes=self._max_bytes)
+            yield from read_pieces(self._answer.pieces(), encoding=encoding, max_bytes=self._max_bytes)
         except OutboundError as error:
             error.may_have_arrived = True
             raise
-        except httpx.TransportError as error:
-            told = error_of(error, redact(self.url))
-            told.may_have_arrived = True
-            raise told from error
+        except (OSError, http.client.HTTPException) as error:
+            raise told(error, httpx.URL(self.url), may_have_arrived=True) from error
 
     @property
     def retry_after(self) -> float | None:
@@ -65,21 +64,27 @@ def stream(
     target = checked_url(url)
     sent = {"user-agent": USER_AGENT, "accept": "*/*", "accept-encoding": "identity"}
     sent |= {name.lower(): value for name, value in (headers or {}).items()}
-    timeout = httpx.Timeout(limits.read_seconds, connect=limits.connect_seconds)
-    transport = GuardedTransport(guard, Deadline(limits.total_seconds))
-    with httpx.Client(transport=transport, trust_env=False, timeout=timeout) as client:
-        request = client.build_request(method, target, headers=sent, content=content)
+    sent = {**with_credentials(target, sent), "connection": "close"}
+    deadline = Deadline(limits.total_seconds)
+    try:
+        connection = Connection.open(
+            target, guard=guard, deadline=deadline, connect_seconds=limits.connect_seconds
+        )
+    except OSError as error:
+        raise told(error, target, may_have_arrived=False) from error
+    with closing(connection):
         try:
-            response = client.send(request, stream=True)
-        except httpx.TransportError as error:
-            raise error_of(error, redact(url)) from error
-        try:
-            yield OutboundStream(
-                url=str(target),
-                status=response.status_code,
-                headers={key.lower(): value for key, value in response.headers.items()},
-                _response=response,
-                _max_bytes=limits.max_bytes,
+            answer = connection.ask(
+                method, target, sent, content, deadline=deadline, read_seconds=limits.read_seconds
             )
-        finally:
-            response.close()
+        except NotARequest as error:
+            raise OutboundRejected(f"{redact(url)} cannot be asked for: {error}.") from error
+        except (OSError, http.client.HTTPException) as error:
+            raise told(error, target, may_have_arrived=True) from error
+        yield OutboundStream(
+            url=str(target),
+            status=answer.status,
+            headers=answer.headers,
+            _answer=answer,
+            _max_bytes=limits.max_bytes,
+        )

@@ -7,7 +7,6 @@ import time
 import zlib
 from datetime import UTC, datetime, timedelta
 
-import httpx
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -15,9 +14,16 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from jobs.outbound import Limits, OutboundRejected, OutboundUnavailable, fetch, parse_retry_after, redact
+from jobs.outbound import (
+    Limits,
+    OutboundRejected,
+    OutboundUnavailable,
+    connection,
+    fetch,
+    parse_retry_after,
+    redact,
+)
 from jobs.outbound.addresses import AddressGuard, is_public
-from jobs.outbound.transport import Deadline, GuardedTransport
 
 
 @pytest.fixture
@@ -292,7 +298,7 @@ def test_a_name_server_that_hangs_cannot_outlive_the_connect_time():
     release.set()
 
 
-def test_the_certificate_is_checked_against_the_name_not_the_address(tmp_path):
+def test_the_certificate_is_checked_against_the_name_not_the_address(tmp_path, monkeypatch):
     """The socket goes to the pinned address, the handshake names and checks the host of the URL."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "feeds.example")])
@@ -322,19 +328,19 @@ def test_the_certificate_is_checked_against_the_name_not_the_address(tmp_path):
     serving.sni_callback = lambda connection, name, context: names.append(name)
     trusting = ssl.create_default_context(cafile=str(pem))
 
-    def get(host: str, port: int) -> httpx.Response:
+    monkeypatch.setattr(connection, "_tls_context", lambda: trusting)
+
+    def get(host: str, port: int) -> bytes:
         guard = AddressGuard([f"{host}:{port}"], lambda host, port: ["127.0.0.1"])
-        with httpx.Client(
-            transport=GuardedTransport(guard, Deadline(30), trusting), trust_env=False
-        ) as client:
-            return client.get(f"https://{host}:{port}/")
+        return fetch(f"https://{host}:{port}/", guard=guard).body
 
     with HTTPServer(host="127.0.0.1", port=0, ssl_context=serving) as server:
         server.expect_request("/").respond_with_data("safe")
-        assert get("feeds.example", server.port).text == "safe"
+        assert get("feeds.example", server.port) == b"safe"
         assert names == ["feeds.example"]
-        with pytest.raises(httpx.ConnectError, match="certificate"):
+        with pytest.raises(OutboundUnavailable, match="certificate") as caught:
             get("other.example", server.port)
+        assert not caught.value.may_have_arrived
 
 
 def test_a_body_can_be_sent_and_its_redirect_is_not_followed(httpserver: HTTPServer, guard: AddressGuard):

@@ -1,31 +1,30 @@
 """Sources: their health in a list, their settings on a page, and what people may do with them."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
-from django import forms
 from django.contrib import admin, messages
 from django.db.models import Count, Q, QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from jobs import display
 from jobs.admin import navigation, subjects
 from jobs.admin.base import DropdownFilter, ModelAdmin, require, user_of
+from jobs.errors import IllegalState, InvalidInput
 from jobs.models import JobRun
 from publishing import controls, sources
 from publishing.admin.confirm import ask
+from publishing.admin.source_form import ItemForm, SourceForm, form_for, option_fields
 from publishing.models import FeedItem, Source
 from publishing.models.source import MAX_PARSE_FAILURES
-
-if TYPE_CHECKING:
-    Form = forms.ModelForm[Source]
-else:
-    Form = forms.ModelForm
+from publishing.sources import SourceAdapter
 
 State = Source.State
 
@@ -71,7 +70,8 @@ class StateFilter(DropdownFilter):
             Q(consecutive_parse_failures__gte=MAX_PARSE_FAILURES),
             Q(consecutive_failures__gt=0),
         )
-        new = Q(last_success_at=None)
+        by_hand = set(sources.kinds()) - set(sources.polled_kinds())
+        new = Q(last_success_at=None) & ~Q(kind__in=by_hand)
         found: dict[str, Q] = {
             State.DISABLED: disabled,
             State.GONE: ~disabled & gone,
@@ -82,20 +82,6 @@ class StateFilter(DropdownFilter):
         }
         wanted = found.get(self.value() or "")
         return queryset if wanted is None else queryset.filter(wanted)
-
-
-class SourceForm(Form):
-    kind = forms.ChoiceField(
-        choices=sources.choices, widget=UnfoldAdminSelectWidget, help_text="What the address leads to."
-    )
-
-    class Meta:
-        model = Source
-        fields = (
-            "name", "kind", "url", "options", "language", "backfill_limit", "min_interval", "max_interval",
-        )  # fmt: skip
-        labels = {"min_interval": "Shortest interval", "max_interval": "Longest interval"}
-        widgets = {"options": UnfoldAdminTextareaWidget(attrs={"rows": 3})}
 
 
 @admin.register(Source)
@@ -118,29 +104,88 @@ class SourceAdmin(ModelAdmin[Source]):
     sortable_by = ()
     list_per_page = 50
     actions = ("poll_now", "read_all", "test", "enable", "disable", "reset")
-    fieldsets = (
-        (None, {"fields": ("name", "kind", "url", "language", "options")}),
-        ("Polling", {"fields": ("min_interval", "max_interval", "backfill_limit")}),
-        (
-            "Health",
-            {"fields": ("state_label", "error", "polled", "next_poll", "item_link", "run_link", "redirect")},
-        ),
-    )
-    readonly_fields = ("state_label", "error", "polled", "next_poll", "item_link", "run_link", "redirect")
+    readonly_fields = (
+        "state_label", "error", "polled", "next_poll", "item_link", "add_link", "run_link", "redirect",
+    )  # fmt: skip
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Source]:
         counted = Count("items", filter=Q(items__removed_at=None))
         return super().get_queryset(request).annotate(item_count=counted)
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        form = super().get_form(request, obj, change, **kwargs)
+        form = super().get_form(request, obj, change, form=form_for(_adapter(request, obj)), **kwargs)
         for name in ("min_interval", "max_interval"):
             if name in form.base_fields:
                 form.base_fields[name].help_text += " Hours:minutes:seconds, or days in front."
         return form
 
     def get_fieldsets(self, request: HttpRequest, obj: Source | None = None) -> Any:
-        return self.fieldsets if obj is not None else self.fieldsets[:2]
+        """What fits the kind: no address for those that have none, no times for those that nobody polls."""
+        adapter = _adapter(request, obj)
+        has_address = adapter is None or adapter.has_address
+        is_polled = adapter is None or adapter.is_polled
+        options = ["options"] if adapter is None else option_fields(adapter)
+        found: list[tuple[str | None, dict[str, list[str]]]] = [
+            (None, {"fields": ["name", "kind", *(["url"] if has_address else []), "language"]})
+        ]
+        if options:
+            found.append(("Options", {"fields": options}))
+        if is_polled:
+            found.append(("Polling", {"fields": ["min_interval", "max_interval", "backfill_limit"]}))
+        if obj is not None and is_polled:
+            fields = ["state_label", "error", "polled", "next_poll", "item_link", "run_link", "redirect"]
+            found.append(("Health", {"fields": fields}))
+        elif obj is not None:
+            may_add = request.user.has_perm("publishing.add_feeditem")
+            found.append(("Texts", {"fields": ["item_link", *(["add_link"] if may_add else [])]}))
+        return found
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """First its kind, then the form of that kind."""
+        if request.method == "GET" and _adapter(request, None) is None and self.has_add_permission(request):
+            kinds = [sources.get(kind) for kind in sources.kinds()]
+            return self._page(request, "choose.html", {"title": "Add a source", "kinds": kinds})
+        return super().add_view(request, form_url, extra_context)
+
+    # Texts that are added by hand
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.add_item_view)
+        return [
+            path("<int:pk>/add-item/", view, name="publishing_source_add_item"),
+            *super().get_urls(),
+        ]
+
+    def add_item_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """A form for one text."""
+        require(request, "publishing.view_source", "publishing.add_feeditem")
+        source = get_object_or_404(Source, pk=pk)
+        form = ItemForm(request.POST or None)
+        if request.method == "POST" and form.is_valid() and self._add_item(request, source, form):
+            if "_another" in request.POST:
+                return HttpResponseRedirect(request.path)
+            return HttpResponseRedirect(_page_of(source))
+        context = {"title": f"Add a text to {source.name}", "form": form, "back": _page_of(source)}
+        return self._page(request, "add_item.html", context)
+
+    def _add_item(self, request: HttpRequest, source: Source, form: ItemForm) -> bool:
+        try:
+            item, is_new = controls.add_item(source, **form.cleaned_data, by=user_of(request))
+        except InvalidInput as error:
+            for name, texts in error.fields.items():
+                form.add_error(name, texts)
+            return False
+        except IllegalState as error:
+            form.add_error(None, str(error))
+            return False
+        messages.success(request, f"“{item}” {'was added' if is_new else 'was there already'}.")
+        return True
+
+    def _page(self, request: HttpRequest, template: str, context: dict[str, Any]) -> TemplateResponse:
+        common = {**self.admin_site.each_context(request), "opts": self.opts}
+        return TemplateResponse(request, f"admin/publishing/source/{template}", {**common, **context})
 
     def save_model(self, request: HttpRequest, obj: Source, form: Any, change: bool) -> None:
         controls.save(obj, by=None)  # the admin leaves its own audit row
@@ -176,13 +221,18 @@ class SourceAdmin(ModelAdmin[Source]):
             count,
         )
 
+    @admin.display(description="By hand")
+    def add_link(self, source: Source) -> SafeString:
+        address = reverse("admin:publishing_source_add_item", args=[source.pk])
+        return format_html('<a class="jobs-button" href="{}">Add a text</a>', address)
+
     @admin.display(description="Last poll")
     def polled(self, source: Source) -> SafeString | str:
         return display.moment(source.last_polled_at)
 
     @admin.display(description="Next poll")
     def next_poll(self, source: Source) -> SafeString | str:
-        if source.state in (State.DISABLED, State.GONE, State.UNREADABLE):
+        if not source.is_polled or source.state in (State.DISABLED, State.GONE, State.UNREADABLE):
             return "not by itself"
         return "now due" if source.next_poll_at <= timezone.now() else display.moment(source.next_poll_at)
 
@@ -240,16 +290,17 @@ class SourceAdmin(ModelAdmin[Source]):
     def _poll(self, request: HttpRequest, queryset: QuerySet[Source], *, force: bool) -> None:
         require(request, "publishing.poll_source")
         by = user_of(request)
-        _say_queued(
+        _queue(
             request,
-            [controls.poll(row, by=by, trigger=JobRun.Trigger.ADMIN, force=force) for row in queryset],
+            queryset,
+            lambda row: controls.poll(row, by=by, trigger=JobRun.Trigger.ADMIN, force=force),
         )
 
     @admin.action(description="Test: fetch and show, store nothing", permissions=["test"])
     def test(self, request: HttpRequest, queryset: QuerySet[Source]) -> None:
         require(request, "publishing.test_source")
         by = user_of(request)
-        _say_queued(request, [controls.test(row, by=by, trigger=JobRun.Trigger.ADMIN) for row in queryset])
+        _queue(request, queryset, lambda row: controls.test(row, by=by, trigger=JobRun.Trigger.ADMIN))
 
     @admin.action(description="Enable, also what is gone or unreadable", permissions=["enable"])
     def enable(self, request: HttpRequest, queryset: QuerySet[Source]) -> None:
@@ -287,11 +338,29 @@ def _names(chosen: QuerySet[Source]) -> str:
     return ", ".join(str(source) for source in chosen)
 
 
-def _say_queued(request: HttpRequest, runs: list[JobRun]) -> None:
-    """Say what was queued, with a link to each run."""
+def _adapter(request: HttpRequest, source: Source | None) -> SourceAdapter | None:
+    """The kind of the source, or of the one that is being added; None for one that is unknown."""
+    asked = request.POST.get("kind") or request.GET.get("kind")
+    kind = source.kind if source is not None else asked
+    return sources.get(kind) if kind in sources.kinds() else None
+
+
+def _page_of(source: Source) -> str:
+    return reverse("admin:publishing_source_change", args=[source.pk])
+
+
+def _queue(request: HttpRequest, chosen: QuerySet[Source], control: Callable[[Source], JobRun]) -> None:
+    """Queue a run for each, and say so, with a link to each run and the reason where there is none."""
+    runs = []
+    for source in chosen:
+        try:
+            runs.append(control(source))
+        except IllegalState as error:
+            messages.error(request, f"{source}: {error}")
     links = format_html_join(
         ", ",
         '<a class="jobs-link" href="{}">{}</a>',
         ((reverse("admin:jobs_jobrun_change", args=[run.pk]), f"run …{str(run.pk)[-6:]}") for run in runs),
     )
-    messages.success(request, format_html("Queued: {}.", links))
+    if runs:
+        messages.success(request, format_html("Queued: {}.", links))

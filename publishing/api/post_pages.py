@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from django.db.models import CharField, F, Func, Value
+from django.db.models import Case, CharField, F, Func, Value, When
 from django.db.models.expressions import Combinable
-from django.db.models.functions import Cast, Coalesce, Concat, LPad
+from django.db.models.functions import Cast, Concat, LPad
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
@@ -46,10 +46,12 @@ class PostPages(NewestFirst):
 
 def _place(name: str, *, is_falling: bool) -> Combinable:
     """A text of digits, different for each post, that sorts like the value: cursors need that."""
-    digits = _DIGITS[name]
-    missing = Value(("0" if is_falling else "9") * 20)
+    given = Concat(Value("1"), _DIGITS[name], output_field=CharField())
+    missing = Value(("0" if is_falling else "9") * 21)
     key = LPad(Cast("pk", CharField()), 19, Value("0"))
-    return Concat(Coalesce(digits, missing), key, output_field=CharField())
+    # Concat takes null for an empty text.
+    value = Case(When(**{f"{name}__isnull": True}, then=missing), default=given)
+    return Concat(value, key, output_field=CharField())
 
 
 def _moment(name: str) -> Combinable:

@@ -97,7 +97,12 @@ class SourceSerializer(serializers.ModelSerializer[Source]):
 class SourceInputSerializer(StrictSerializer):
     name = serializers.CharField(max_length=200)
     kind = serializers.CharField(max_length=40, default="feed", help_text="One of the installed kinds.")
-    url = serializers.CharField(max_length=2000, help_text="An http or https address.")
+    url = serializers.CharField(
+        max_length=2000,
+        allow_blank=True,
+        default="",
+        help_text="An http or https address. Kinds that make it of their options, or have none, want it empty or ignore it.",
+    )
     options = serializers.DictField(required=False, help_text="Settings of this kind of source.")
     language = serializers.CharField(max_length=35, allow_blank=True, default="")
     backfill_limit = serializers.IntegerField(min_value=0, max_value=1_000, default=20)
@@ -120,6 +125,21 @@ class PollInputSerializer(StrictSerializer):
 
 class ForgottenSerializer(serializers.Serializer[Any]):
     forgotten_items = serializers.IntegerField()
+
+
+class ItemInputSerializer(StrictSerializer):
+    title = serializers.CharField(max_length=2000)
+    html = serializers.CharField(
+        max_length=1_000_000, help_text="The text as HTML; what could do harm is taken out."
+    )
+    url = serializers.CharField(
+        max_length=2000, allow_blank=True, default="", help_text="Where it was published."
+    )
+    author = serializers.CharField(max_length=2000, allow_blank=True, default="")
+    categories = serializers.ListField(
+        child=serializers.CharField(max_length=200), max_length=50, default=list
+    )
+    published_at = serializers.DateTimeField(allow_null=True, default=None, help_text="Empty: now.")
 
 
 class ItemSerializer(serializers.ModelSerializer[FeedItem]):

@@ -41,6 +41,7 @@ urlpatterns = [
         path(f"sources/<int:pk>/{name}/", SourceViewSet.as_view({"post": name}), name=f"source-{name}")
         for name in ("poll", "test", "reset", "enable", "disable")
     ),
+    path("sources/<int:pk>/items/", SourceViewSet.as_view({"post": "add_item"}), name="source-add-item"),
     path("items/", ItemViewSet.as_view({"get": "list"}), name="item-list"),
     path(
         "items/<int:pk>/", ItemViewSet.as_view({"get": "retrieve", "delete": "destroy"}), name="item-detail"

@@ -20,6 +20,7 @@ from publishing.api.filters import ItemFilter, SourceFilter
 from publishing.api.serializers import (
     ForgottenSerializer,
     ItemDetailSerializer,
+    ItemInputSerializer,
     ItemSerializer,
     PollInputSerializer,
     SourceInputSerializer,
@@ -45,6 +46,7 @@ class SourceViewSet(mixins.ListModelMixin, GenericViewSet[Source]):
         "reset": "publishing.reset_source",
         "enable": "publishing.enable_source",
         "disable": "publishing.enable_source",
+        "add_item": "publishing.add_feeditem",
     }
 
     @extend_schema(operation_id="sources_list")
@@ -118,6 +120,23 @@ class SourceViewSet(mixins.ListModelMixin, GenericViewSet[Source]):
         """Leave the source alone until it is enabled."""
         controls.disable(self.get_object(), by=person(request))
         return self._answer(self.get_object())
+
+    @extend_schema(
+        operation_id="sources_add_item",
+        request=ItemInputSerializer,
+        responses={
+            201: ItemDetailSerializer,
+            200: OpenApiResponse(ItemDetailSerializer, description="It was there already."),
+        },
+    )
+    def add_item(self, request: Request, pk: int) -> Response:
+        """Add a text to a source of the kind `manual`. The same title and text is the same item."""
+        source = self.get_object()
+        item, is_new = controls.add_item(
+            source, **read_body(ItemInputSerializer, request), by=person(request)
+        )
+        code = status.HTTP_201_CREATED if is_new else status.HTTP_200_OK
+        return Response(ItemDetailSerializer(item, context={"request": request}).data, status=code)
 
     def _answer(self, source: Source, code: int = status.HTTP_200_OK) -> Response:
         fresh = self.get_queryset().get(pk=source.pk)

@@ -22,6 +22,7 @@ from publishing.writers.base import (
 )
 
 MAX_SUBJECT_CHARS = 80
+_MAX_SOURCE_CHARS = 40
 #: So many items' keywords at most stand in a title.
 _MOST_LABELS = 3
 
@@ -39,7 +40,7 @@ def named(brief: Brief, used: Sequence[Item], text: str, phrases: Phrases) -> Me
     language = language_of(brief.language)
     documents = [Document(title_of(item), running_text(item.html)) for item in used]
     own_keywords = [keyword for keyword in keywords(documents, brief.language) if keyword]
-    counted = phrases.counted(len(used), len({source_of(item) for item in used}))
+    counted = _counted(used, phrases)
     label = subject(brief, [text])
     telling = sorted(own_keywords, key=lambda keyword: " " not in keyword)
     short = _titled([label] if label else telling, counted)
@@ -55,6 +56,13 @@ def named(brief: Brief, used: Sequence[Item], text: str, phrases: Phrases) -> Me
         excerpt=shortened(f"{_capital(label)}: {told}" if label else told, MAX_EXCERPT_CHARS),
         keywords=_unlike([*wishes, *own_keywords, *_frequent_words(documents, language)], brief),
     )
+
+
+def _counted(used: Sequence[Item], phrases: Phrases) -> str:
+    names = {source_of(item) for item in used}
+    if len(names) > 1:
+        return phrases.counted(len(used), len(names))
+    return phrases.counted_from(len(used), shortened(names.pop(), _MAX_SOURCE_CHARS))
 
 
 def _titled(labels: Sequence[str], counted: str) -> str:

@@ -45,6 +45,12 @@ class Phrases:
     date_format: str
     months: str
 
+    def counted_from(self, articles: int, source: str) -> str:
+        """ "12 articles from Harbour Notes"."""
+        return self.articles_from_sources.format(
+            articles=self.articles[self.plural(articles)].format(articles), sources=source
+        )
+
     def counted(self, articles: int, sources: int) -> str:
         """ "12 articles from 4 sources"."""
         return self.articles_from_sources.format(

@@ -25,6 +25,7 @@ MAX_BROKEN_CHARS = 2_000_000
 MAX_BROKEN_SIGNS = 50_000
 _UNFINISHED_TAG = re.compile(r"<[^<>]{20000}")
 _LABELS = frozenset({"category", "subject", "keywords", "tags"})
+_LONGEST_TAG = 100_000
 _MAX_ENTITIES = 50
 _MAX_ENTITY_CHARS = 200
 _MAX_EXPANSION_CHARS = 1_000_000
@@ -118,10 +119,12 @@ def tags(text: str) -> Iterator[Tag]:
 
 def is_too_deep(html: str, limit: int = MAX_DEPTH) -> bool:
     """Whether HTML nests so deeply, or has so many elements, that a tree builder would choke on it."""
+    if len(html) <= _LONGEST_TAG and html.count("<") <= limit:
+        return False  # it cannot be, and most texts end here
     stack: list[str] = []
     for number, tag in enumerate(tags(html)):
         _track(stack, tag)
-        if len(stack) > limit or number > MAX_ELEMENTS or tag.end - tag.start > 100_000:
+        if len(stack) > limit or number > MAX_ELEMENTS or tag.end - tag.start > _LONGEST_TAG:
             return True
     return False
 
@@ -216,6 +219,12 @@ def _measure(body: str, max_entries: int) -> tuple[int, str, bool]:
 
 def _closing(stack: list[str]) -> str:
     return "".join(f"</{name}>" for name in reversed(stack))
+
+
+def without_doctype(text: str) -> str:
+    """The document from its first element on, without characters that XML forbids: no entity is declared there."""
+    text = legal(text)
+    return text[_prolog(text)[0] :]
 
 
 def _prolog(text: str) -> tuple[int, str]:

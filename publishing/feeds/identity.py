@@ -50,6 +50,12 @@ def _identities(items: Sequence[ParsedItem]) -> Iterator[str]:
             seen[key] += 1
 
 
+def by_content(item: ParsedItem) -> ParsedItem:
+    """The item named by its title and text alone, wherever it came from."""
+    printed = replace(item, fingerprint=fingerprint(item))
+    return replace(printed, identity=_name("text", item.title, item.best_html))
+
+
 def fingerprint(item: ParsedItem) -> str:
     """A hash of what a reader sees; the dates are left out, since many feeds change them at every request."""
     media = (part for file in item.enclosures for part in (file.url, file.media_type))

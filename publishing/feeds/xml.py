@@ -19,6 +19,8 @@ from publishing.feeds.sanitise import clean_html, clean_line, plain_text, web_ad
 
 logger = logging.getLogger(__name__)
 
+feedparser.api.PREFERRED_XML_PARSERS = ["publishing.feeds.buffered"]
+
 _MARKUP_TYPES = {"text/html", "application/xhtml+xml", "application/xml", "text/xml", "text/x-markdown", ""}
 _FORMATS = (("rss10", "rdf"), ("rss090", "rdf"), ("rss", "rss"), ("atom", "atom"), ("cdf", "cdf"))
 _PERIOD_MINUTES = {"hourly": 60, "daily": 1_440, "weekly": 10_080, "monthly": 43_200, "yearly": 525_600}

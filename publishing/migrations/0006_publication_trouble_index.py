@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("publishing", "0004_site")]
+    dependencies = [("publishing", "0005_sources_without_address")]
 
     operations = [
         migrations.AddIndex(

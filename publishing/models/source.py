@@ -21,12 +21,12 @@ class SourceQuerySet(models.QuerySet["Source"]):
     """Questions about many sources."""
 
     def pollable(self) -> Self:
-        """Sources that are polled by themselves: enabled, not gone, not given up on, of a kind we know."""
+        """Sources that are polled by themselves: enabled, not gone, not given up on, of a kind that is polled."""
         return self.filter(
             is_enabled=True,
             gone_at=None,
             consecutive_parse_failures__lt=MAX_PARSE_FAILURES,
-            kind__in=sources.kinds(),
+            kind__in=sources.polled_kinds(),
         )
 
     def due(self, at: datetime) -> Self:
@@ -55,7 +55,12 @@ class Source(models.Model):
 
     name = models.CharField(max_length=200)
     kind = models.CharField(max_length=40, default="feed", help_text="What the address leads to.")
-    url = models.CharField("address", max_length=2000, help_text="The http or https address to read.")
+    url = models.CharField(
+        "address",
+        max_length=2000,
+        blank=True,
+        help_text="The http or https address to read. Search feeds make it of their options; texts added by hand have none.",
+    )
     options = models.JSONField(default=dict, blank=True, help_text="Settings of this kind of source.")
     language = models.CharField(
         max_length=35, blank=True, help_text="Such as en or de-AT; read from the source if empty."
@@ -115,6 +120,7 @@ class Source(models.Model):
             models.UniqueConstraint(
                 fields=["kind", "url"],
                 name="publishing_source_kind_url",
+                condition=~Q(url=""),
                 violation_error_message="There is a source of this kind with this address already.",
             ),
             models.CheckConstraint(
@@ -148,9 +154,15 @@ class Source(models.Model):
                 f"{'.'.join(map(str, found['loc'])) or 'options'}: {found['msg']}" for found in error.errors()
             ]
             raise ValidationError({"options": reasons}) from error
+        self.url = adapter.address(self.url, self.options)
         reason = adapter.why_not(self.url)
         if reason:
             raise ValidationError({"url": reason})
+
+    @property
+    def is_polled(self) -> bool:
+        """Whether its kind is one that is polled; items of others are added by hand."""
+        return self.kind not in sources.kinds() or sources.get(self.kind).is_polled
 
     @property
     def state(self) -> "Source.State":
@@ -163,11 +175,12 @@ class Source(models.Model):
             return self.State.UNREADABLE
         if self.consecutive_failures:
             return self.State.FAILING
-        return self.State.NEW if self.last_success_at is None else self.State.OK
+        return self.State.NEW if self.last_success_at is None and self.is_polled else self.State.OK
 
     def is_due(self, at: datetime) -> bool:
         """Whether the next round polls it."""
         return (
-            self.state not in {self.State.DISABLED, self.State.GONE, self.State.UNREADABLE}
+            self.is_polled
+            and self.state not in {self.State.DISABLED, self.State.GONE, self.State.UNREADABLE}
             and self.next_poll_at <= at
         )

@@ -1,16 +1,34 @@
 """Writing what a source gave into the ledger: every item once, updates noticed, tombstones respected."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
+from django.db import connection
+
+from publishing import sources
 from publishing.feeds import ParsedItem
 from publishing.models import FeedItem, Source
+from publishing.sources import Earlier
 
 _FIELDS = [
     "fingerprint", "url", "title", "author", "summary_html", "content_html", "language", "categories", "enclosures",
     "published_at", "author_updated_at", "changed_at",
 ]  # fmt: skip
+
+
+#: How many identities an adapter is told.
+_REMEMBERED = 5_000
+
+
+#: An item that was published within the week was fetched within it.
+_WEEKLY = """
+    SELECT source, EXISTS (SELECT FROM publishing_feeditem WHERE source_id = source),
+        (SELECT count(*) FROM publishing_feeditem WHERE source_id = source AND fetched_at >= %(week_ago)s
+            AND (published_at IS NULL OR published_at BETWEEN %(week_ago)s AND %(now)s))
+    FROM unnest(%(ids)s::bigint[]) AS source
+"""
 
 
 @dataclass(frozen=True)
@@ -51,19 +69,27 @@ def store(source: Source, items: Sequence[ParsedItem], *, now: datetime) -> Stor
     )
 
 
+def values_of(item: ParsedItem) -> dict[str, Any]:
+    """What the ledger keeps of an item, by the names of its fields."""
+    return {
+        "identity": item.identity,
+        "fingerprint": item.fingerprint,
+        "url": item.url,
+        "title": item.title,
+        "author": item.author,
+        "summary_html": item.summary_html,
+        "content_html": item.content_html,
+        "language": item.language,
+        "categories": list(item.categories),
+        "enclosures": [asdict(enclosure) for enclosure in item.enclosures],
+        "published_at": item.published_at or item.updated_at,
+        "author_updated_at": item.updated_at,
+    }
+
+
 def _filled(row: FeedItem, item: ParsedItem, changed_at: datetime | None = None) -> FeedItem:
-    row.identity = item.identity
-    row.fingerprint = item.fingerprint
-    row.url = item.url
-    row.title = item.title
-    row.author = item.author
-    row.summary_html = item.summary_html
-    row.content_html = item.content_html
-    row.language = item.language
-    row.categories = list(item.categories)
-    row.enclosures = [asdict(enclosure) for enclosure in item.enclosures]
-    row.published_at = item.published_at or item.updated_at
-    row.author_updated_at = item.updated_at
+    for name, value in values_of(item).items():
+        setattr(row, name, value)
     row.changed_at = changed_at
     return row
 
@@ -84,6 +110,8 @@ def _renamed(source: Source, items: Sequence[ParsedItem], known: dict[str, FeedI
 
     Sites that move to other software give every old item a new id; without this they would all be new again.
     """
+    if not sources.get(source.kind).has_item_per_address:
+        return {}
     strangers = {item.url: item for item in items if item.identity not in known and item.url and item.title}
     found: dict[str, FeedItem] = {}
     if not strangers:
@@ -98,11 +126,15 @@ def _renamed(source: Source, items: Sequence[ParsedItem], known: dict[str, FeedI
     return found
 
 
-def weekly_count(source: Source, *, now: datetime) -> int | None:
-    """Items of the last seven days by the source's own dates, or ours; None for a source without any item."""
-    if not source.items.exists():
-        return None
-    week_ago = now - timedelta(days=7)
-    dated = source.items.filter(published_at__gte=week_ago, published_at__lte=now)
-    undated = source.items.filter(published_at=None, fetched_at__gte=week_ago)
-    return dated.count() + undated.count()
+def earlier(source: Source) -> Earlier:
+    """What the source's adapter may want to know of what it gave before."""
+    newest = source.items.order_by("-fetched_at", "-pk")
+    latest = newest.kept().values_list("content_html", flat=True).first()
+    return Earlier(frozenset(newest.values_list("identity", flat=True)[:_REMEMBERED]), latest or "")
+
+
+def weekly_counts(source_ids: Iterable[int], *, now: datetime) -> dict[int, int | None]:
+    """Items of the last seven days by their own dates, or ours, of each source; None for one without any item."""
+    with connection.cursor() as cursor:
+        cursor.execute(_WEEKLY, {"ids": list(source_ids), "now": now, "week_ago": now - timedelta(days=7)})
+        return {pk: count if has_any else None for pk, has_any, count in cursor.fetchall()}

@@ -1,22 +1,24 @@
 """Politeness towards hosts, kept in the database so that it holds over all workers.
 
 A host is asked by one worker at a time (an advisory lock, which PostgreSQL releases when its holder dies), its
-requests start at least a second apart (a row that hands out turns), and a host that asked for quiet gets it.
+requests keep a distance (`PUBLISHING_HOST_SPACING_SECONDS`, by a row that hands out turns), and a host that asked for quiet gets it.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
 from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.db import connection
 from django.db.models import Q
 
 from publishing.models import HostPace
 
-SPACING = timedelta(seconds=1)
 #: A 429 or 503 that names no time.
 DEFAULT_HOLD = timedelta(minutes=5)
 _LONGEST_HOLD = timedelta(days=1)
@@ -31,13 +33,16 @@ _COUNTED_TOGETHER = (
     "wordpress.com",
 )
 
-_TAKE_TURN = """
+_TAKE_TURNS = """
     INSERT INTO publishing_hostpace AS pace (host, next_request_at, hold_reason)
-    VALUES (%(host)s, %(now)s + make_interval(secs => %(spacing)s), '')
+    SELECT host, %(now)s + make_interval(secs => %(spacing)s), '' FROM unnest(%(hosts)s::text[]) AS host
     ON CONFLICT (host) DO UPDATE
         SET next_request_at = greatest(pace.next_request_at, %(now)s) + make_interval(secs => %(spacing)s)
-    RETURNING next_request_at - make_interval(secs => %(spacing)s)
+    RETURNING host, next_request_at - make_interval(secs => %(spacing)s)
 """
+#: Tried one by one: `try` functions never wait.
+_TRY_LOCKS = "SELECT key FROM unnest(%s::bigint[]) AS key WHERE pg_try_advisory_lock(key)"
+_UNLOCK = "SELECT pg_advisory_unlock(key) FROM unnest(%s::bigint[]) AS key"
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,7 @@ class Hold:
     reason: str
 
 
+@lru_cache(maxsize=20_000)
 def host_of(url: str) -> str:
     """The name under which a host's requests are counted: with its port if that is unusual."""
     try:
@@ -61,20 +67,36 @@ def host_of(url: str) -> str:
     return name if port in {None, 80, 443} else f"{name}:{port}"
 
 
+def holds_on(hosts: Iterable[str], now: datetime) -> dict[str, Hold]:
+    """The holds that some of the hosts are under at that time."""
+    held = HostPace.objects.filter(host__in=list(hosts), held_until__gt=now)
+    return {
+        host: Hold(until, reason)
+        for host, until, reason in held.values_list("host", "held_until", "hold_reason")
+        if until is not None
+    }
+
+
 def hold_on(host: str, now: datetime) -> Hold | None:
     """The hold a host is under at that time, if any."""
-    pace = HostPace.objects.filter(host=host, held_until__gt=now).first()
-    if pace is None or pace.held_until is None:
-        return None
-    return Hold(pace.held_until, pace.hold_reason)
+    return holds_on([host], now).get(host)
+
+
+def take_turns(hosts: Iterable[str], now: datetime) -> dict[str, datetime]:
+    """When the next request to each host may start; calling this uses those moments up."""
+    given: dict[str, Any] = {
+        "hosts": sorted(set(hosts)),  # rows are locked in one order by all workers
+        "now": now,
+        "spacing": settings.PUBLISHING_HOST_SPACING_SECONDS,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_TAKE_TURNS, given)
+        return dict(cursor.fetchall())
 
 
 def take_turn(host: str, now: datetime) -> datetime:
     """When the next request to the host may start; calling this uses that moment up."""
-    with connection.cursor() as cursor:
-        cursor.execute(_TAKE_TURN, {"host": host, "now": now, "spacing": SPACING.total_seconds()})
-        (turn,) = cursor.fetchone()
-    return turn  # type: ignore[no-any-return]
+    return take_turns([host], now)[host]
 
 
 def hold(host: str, *, now: datetime, seconds: float | None, reason: str) -> None:
@@ -86,18 +108,26 @@ def hold(host: str, *, now: datetime, seconds: float | None, reason: str) -> Non
     )
 
 
+def enter(hosts: Iterable[str]) -> set[str]:
+    """Become the only worker that asks these hosts; gives those that no other worker is asking.
+
+    Not counted: one `leave` ends it.
+    """
+    keys = {_lock_key(host): host for host in hosts}
+    with connection.cursor() as cursor:
+        cursor.execute(_TRY_LOCKS, [list(keys)])
+        return {keys[key] for (key,) in cursor.fetchall()}
+
+
+def leave(*hosts: str) -> None:
+    """Let others ask these hosts again."""
+    with connection.cursor() as cursor:
+        cursor.execute(_UNLOCK, [[_lock_key(host) for host in hosts]])
+
+
 def try_enter(host: str) -> bool:
-    """Become the only worker that asks this host; False if another one is. Not counted: one `leave` ends it."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_lock_key(host)])
-        (entered,) = cursor.fetchone()
-    return bool(entered)
-
-
-def leave(host: str) -> None:
-    """Let others ask the host again."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_unlock(%s)", [_lock_key(host)])
+    """`enter` for one host."""
+    return bool(enter([host]))
 
 
 @contextmanager

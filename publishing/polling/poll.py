@@ -2,21 +2,22 @@
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.db import transaction
 from django.utils import timezone
 
 from jobs.context import ActiveRun
 from publishing import sources
 from publishing.errors import SourceError, SourceRejected, SourceUnavailable
 from publishing.models import Source
-from publishing.polling import pace
+from publishing.polling import items, pace
 from publishing.polling.record import PollResult, record_failure, record_success
-from publishing.sources import Fetched, FetchRequest
+from publishing.sources import Earlier, Fetched, FetchRequest
 
 logger = logging.getLogger(__name__)
 
@@ -76,13 +77,30 @@ def claim(source_id: int, *, now: datetime, run_id: UUID | None, only_due: bool 
     return _as_claim(Source.objects.get(pk=source_id)) if taken else None
 
 
+def claim_due(source_ids: Iterable[int], *, now: datetime, run_id: UUID | None) -> list[Claim]:
+    """Take those of the sources that are still due, and that nobody else is taking, all at once.
+
+    Each row is locked and looked at before it is taken; what holds for `claim` holds for each.
+    """
+    with transaction.atomic():
+        due = Source.objects.due(now).filter(pk__in=list(source_ids)).order_by("pk")
+        taken = list(due.select_for_update(skip_locked=True))
+        Source.objects.filter(pk__in=[source.pk for source in taken]).update(
+            next_poll_at=now + _AFTER_CRASH, last_polled_at=now, last_run_id=run_id
+        )
+    return [_as_claim(source) for source in taken]
+
+
 def _as_claim(source: Source) -> Claim:
+    adapter = sources.get(source.kind) if source.kind in sources.kinds() else None
     request = FetchRequest(
         url=source.url,
         options=source.options,
         etag=source.etag,
         last_modified=source.last_modified,
         body_hash=source.body_hash,
+        last_success_at=source.last_success_at,
+        earlier=items.earlier(source) if adapter is not None and adapter.wants_earlier else Earlier(),
     )
     return Claim(source.pk, source.name, source.kind, pace.host_of(source.url), request)
 
@@ -105,6 +123,8 @@ def poll_source(run: ActiveRun, source_id: int, *, force: bool = False) -> PollR
     SourceUnavailable to be tried again later, SourceRejected for what trying again does not change.
     """
     source = _existing(source_id)
+    if not source.is_polled:
+        raise SourceRejected("There is nothing to poll: the items of this source are added by hand.")
     host = pace.host_of(source.url)
     hold = pace.hold_on(host, timezone.now())
     if hold is not None and not force:

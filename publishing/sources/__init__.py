@@ -1,9 +1,10 @@
 """Kinds of sources. One more kind is one more module here; see `docs/add-a-source.md`."""
 
-from publishing.sources.base import Fetched, FetchRequest, Options, SourceAdapter
-from publishing.sources.registry import choices, get, kinds, load, register
+from publishing.sources.base import Earlier, Fetched, FetchRequest, Options, SourceAdapter
+from publishing.sources.registry import choices, get, kinds, load, polled_kinds, register
 
 __all__ = [
+    "Earlier",
     "FetchRequest",
     "Fetched",
     "Options",
@@ -12,5 +13,6 @@ __all__ = [
     "get",
     "kinds",
     "load",
+    "polled_kinds",
     "register",
 ]

@@ -1,9 +1,10 @@
 """What every kind of source has to do. An adapter is pure: it knows no database and keeps no state."""
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -19,6 +20,16 @@ class Options(BaseModel):
 
 
 @dataclass(frozen=True)
+class Earlier:
+    """What the source has given before, for the kinds that ask (`wants_earlier`)."""
+
+    #: Of its newest few thousand items.
+    identities: frozenset[str] = frozenset()
+    #: The text of the newest item.
+    latest_html: str = ""
+
+
+@dataclass(frozen=True)
 class FetchRequest:
     """What to fetch, and what was there last time."""
 
@@ -29,6 +40,9 @@ class FetchRequest:
     body_hash: str = ""
     #: Read everything, whatever was there last time.
     force: bool = False
+    #: When it was last read with success; None for the first time.
+    last_success_at: datetime | None = None
+    earlier: Earlier = field(default_factory=Earlier)
 
 
 @dataclass(frozen=True)
@@ -63,10 +77,26 @@ class SourceAdapter(ABC):
     kind: ClassVar[str]
     label: ClassVar[str]
     options: ClassVar[type[Options]] = Options
+    #: Whether people enter an address. Otherwise `address` makes it of the options, or there is none.
+    has_address: ClassVar[bool] = True
+    #: Whether it is polled. Otherwise people add its items by hand.
+    is_polled: ClassVar[bool] = True
+    #: Whether `FetchRequest.earlier` is filled in.
+    wants_earlier: ClassVar[bool] = False
+    #: Whether two items with the same address and title are the same, whatever their ids say.
+    has_item_per_address: ClassVar[bool] = True
+
+    @property
+    def help_text(self) -> str:
+        return inspect.getdoc(type(self)) or ""
 
     @abstractmethod
     def fetch(self, request: FetchRequest) -> Fetched:
         """Fetch once. May take as long as its own time limits allow; does not retry."""
+
+    def address(self, url: str, options: Mapping[str, Any]) -> str:
+        """The address to read: the one that was entered, unless the kind makes it of its checked options."""
+        return url
 
     def why_not(self, url: str) -> str:
         """Why this address cannot be one of this kind; "" if it can."""

@@ -1,13 +1,10 @@
 """RSS, Atom and JSON Feed by conditional GET."""
 
 import hashlib
-import re
-from datetime import UTC, datetime, timedelta
 
-from jobs import outbound
-from jobs.outbound.headers import parse_http_date
-from publishing.errors import SourceGone, SourceRejected, SourceUnavailable, SourceUnreadable
-from publishing.feeds import FeedError, ParsedFeed, parse
+from publishing.errors import SourceUnreadable
+from publishing.feeds import FeedError, parse
+from publishing.sources.asking import ask, quiet_period, unchanged, validators
 from publishing.sources.base import Fetched, FetchRequest, SourceAdapter
 from publishing.sources.registry import register
 
@@ -15,10 +12,6 @@ ACCEPT = (
     "application/feed+json, application/atom+xml, application/rss+xml, application/rdf+xml;q=0.9, "
     "application/xml;q=0.8, text/xml;q=0.8, application/json;q=0.7, */*;q=0.5"
 )
-_BUSY = {429, 503}
-_MAX_AGE = re.compile(r"(?:^|[\s,])max-age\s*=\s*\"?(\d{1,9})", re.IGNORECASE)
-_NO_CACHE = re.compile(r"(?:^|[\s,])no-(?:cache|store)(?:[\s,]|$)", re.IGNORECASE)
-_LONGEST_QUIET = timedelta(days=7)
 
 
 @register
@@ -29,19 +22,19 @@ class FeedSource(SourceAdapter):
 
     def fetch(self, request: FetchRequest) -> Fetched:
         """One conditional GET; both validators are sent, unless a full reading is forced."""
-        response = _get(request)
+        response = ask(request, accept=ACCEPT)
         if response.status == 304:
-            return _unchanged(request, response)
+            return unchanged(request, response)
         body_hash = hashlib.sha256(response.body).hexdigest()
         if body_hash == request.body_hash and not request.force:
-            return _unchanged(request, response)
+            return unchanged(request, response)
         try:
             feed = parse(
                 response.body, content_type=response.headers.get("content-type", ""), base_url=response.url
             )
         except FeedError as error:
             raise SourceUnreadable(str(error), status=response.status) from error
-        etag, last_modified = _validators(response)
+        etag, last_modified = validators(response)
         return Fetched(
             is_changed=True,
             items=feed.items,
@@ -52,77 +45,6 @@ class FeedSource(SourceAdapter):
             last_modified=last_modified,
             body_hash=body_hash,
             permanent_url=response.permanent_url,
-            quiet_for=quiet_period(response, feed),
+            quiet_for=quiet_period(response, feed.ttl_minutes),
             notes=(f"Only the first {len(feed.items)} entries were read.",) if feed.is_cut else (),
         )
-
-
-def _get(request: FetchRequest) -> outbound.OutboundResponse:
-    headers = {"accept": ACCEPT}
-    if not request.force:
-        if request.etag:
-            headers["if-none-match"] = request.etag
-        if request.last_modified:
-            headers["if-modified-since"] = request.last_modified
-    try:
-        response = outbound.fetch(request.url, headers=headers)
-        _refuse_what_is_no_answer(response)
-    except outbound.OutboundUnavailable as error:
-        is_busy = error.status in _BUSY
-        raise SourceUnavailable(
-            str(error), status=error.status, retry_after=error.retry_after, is_host_busy=is_busy
-        ) from error
-    except outbound.OutboundRejected as error:
-        raise SourceRejected(str(error), status=error.status) from error
-    return response
-
-
-def _refuse_what_is_no_answer(response: outbound.OutboundResponse) -> None:
-    if response.status == 410:
-        raise SourceGone("The server says that this feed is gone for good (status 410).", status=410)
-    if response.status == 403 and response.headers.get("cf-mitigated", "").lower() == "challenge":
-        raise SourceRejected(
-            "The server asks for a browser check, which a feed reader cannot pass.", status=403
-        )
-    if response.status == 204:
-        raise SourceUnreadable("The server answered without a document (status 204).", status=204)
-    response.raise_for_status()
-
-
-def _unchanged(request: FetchRequest, response: outbound.OutboundResponse) -> Fetched:
-    """A 304 may carry fresh validators (RFC 9111, 3.2 and 4.3.4); what it leaves out stays as it was."""
-    etag, last_modified = _validators(response)
-    return Fetched(
-        is_changed=False,
-        status=response.status,
-        etag=etag or request.etag,
-        last_modified=last_modified or request.last_modified,
-        body_hash=request.body_hash,
-        permanent_url=response.permanent_url,
-        quiet_for=quiet_period(response, None),
-    )
-
-
-def _validators(response: outbound.OutboundResponse) -> tuple[str, str]:
-    """ETag and Last-Modified to send back next time; none from a server that says its answers are stale at once."""
-    if response.headers.get("expires", "").strip() == "0":
-        return "", ""
-    etag = response.headers.get("etag", "").strip()
-    last_modified = response.headers.get("last-modified", "").strip()
-    return (etag if len(etag) <= 500 else ""), (last_modified if len(last_modified) <= 100 else "")
-
-
-def quiet_period(response: outbound.OutboundResponse, feed: ParsedFeed | None) -> timedelta | None:
-    """The longest time that the feed's ttl, Cache-Control or Expires ask to be left alone; None when none does."""
-    periods = []
-    if feed is not None and feed.ttl_minutes:
-        periods.append(timedelta(minutes=feed.ttl_minutes))
-    caching = response.headers.get("cache-control", "")
-    if not _NO_CACHE.search(caching):
-        if match := _MAX_AGE.search(caching):
-            periods.append(timedelta(seconds=int(match[1])))
-        elif (expires := parse_http_date(response.headers.get("expires", ""))) is not None:
-            now = parse_http_date(response.headers.get("date", "")) or datetime.now(UTC)
-            periods.append(expires - now)
-    periods = [min(period, _LONGEST_QUIET) for period in periods if period > timedelta(0)]
-    return max(periods, default=None)

@@ -44,6 +44,11 @@ def kinds() -> list[str]:
     return sorted(_adapters)
 
 
+def polled_kinds() -> list[str]:
+    """The kinds that are polled, sorted."""
+    return [kind for kind in kinds() if _adapters[kind].is_polled]
+
+
 def choices() -> list[tuple[str, str]]:
     """Kinds with their labels, for forms; evaluate late."""
     return [(kind, _adapters[kind].label) for kind in kinds()]

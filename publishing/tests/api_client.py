@@ -6,7 +6,13 @@ from django.contrib.auth.models import Permission, User
 from rest_framework.test import APIClient
 
 
-def client_with(*permissions: str, is_superuser: bool = False) -> APIClient:
+class SignedIn(APIClient):
+    """A client that somebody is signed in with."""
+
+    user: User
+
+
+def client_with(*permissions: str, is_superuser: bool = False) -> SignedIn:
     """Signed in as a new user with these permissions of jobs and publishing, by their code names."""
     user = User.objects.create_user(f"user-{User.objects.count()}", is_superuser=is_superuser)
     user.user_permissions.set(
@@ -14,7 +20,8 @@ def client_with(*permissions: str, is_superuser: bool = False) -> APIClient:
             content_type__app_label__in=("publishing", "jobs"), codename__in=permissions
         )
     )
-    client = APIClient()
+    client = SignedIn()
+    client.user = user
     client.force_authenticate(user)
     return client
 

@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from jobs.models import JobRun
+from publishing import sources
 from publishing.models import FeedItem, Source
 from publishing.tests.factories import make_item, make_source
 
@@ -175,7 +176,15 @@ def test_a_source_is_added_and_changed_in_its_form(root: Client):
     [
         {"url": "ftp://a/"},
         {"kind": "pigeon"},
-        {"options": '{"a": 1}'},
+        {"kind": "search", "url": ""},
+        {
+            "kind": "search",
+            "url": "",
+            "parameter-query": "ferries",
+            "parameter-template": "https://a.example/",
+        },
+        {"kind": "page", "parameter-selector": "div["},
+        {"kind": "page", "parameter-min_changed_words": "none"},
         {"min_interval": "2 00:00:00"},
         {"name": ""},
     ],
@@ -184,6 +193,75 @@ def test_the_form_refuses_what_does_not_fit(root: Client, fields):
     page = root.post(reverse("admin:publishing_source_add"), form(**fields))
     assert page.status_code == 200 and page.context["errors"]
     assert not Source.objects.exists()
+
+
+def test_what_is_added_is_chosen_first(root: Client):
+    page = root.get(reverse("admin:publishing_source_add")).content.decode()
+    assert all(f"?kind={kind}" in page for kind in sources.kinds())
+
+
+@pytest.mark.parametrize("kind", sources.kinds())
+def test_each_kind_has_a_form_of_its_own_options(root: Client, kind):
+    page = root.get(reverse("admin:publishing_source_add"), {"kind": kind}).content.decode()
+    adapter = sources.get(kind)
+    assert all(f'name="parameter-{name}"' in page for name in adapter.options.model_fields)
+    assert ('name="url"' in page, 'name="min_interval"' in page) == (adapter.has_address, adapter.is_polled)
+
+
+def test_options_are_entered_and_changed_in_fields(root: Client):
+    given = {
+        "kind": "sitemap", "parameter-include": "/news/\n/blog/", "parameter-pages": "3", "parameter-exclude": "",
+    }  # fmt: skip
+    root.post(reverse("admin:publishing_source_add") + "?kind=sitemap", form(**given))
+    source = Source.objects.get()
+    assert source.options == {"include": ["/news/", "/blog/"], "exclude": [], "pages": 3}
+    change = reverse("admin:publishing_source_change", args=[source.pk])
+    assert "/news/\n/blog/" in root.get(change).content.decode()
+    root.post(change, form(**given | {"parameter-pages": "0"}))
+    source.refresh_from_db()
+    assert (source.kind, source.options["pages"]) == ("sitemap", 0)
+
+
+def test_a_search_gets_its_address_and_the_same_one_is_refused(root: Client):
+    given = {
+        "kind": "search",
+        "parameter-query": "ferries",
+        "parameter-language": "en",
+        "parameter-region": "US",
+    }
+    given["parameter-template"] = "https://search.example/?q={query}"
+    add = reverse("admin:publishing_source_add") + "?kind=search"
+    for _ in range(2):
+        page = root.post(add, form(**given))
+    assert [source.url for source in Source.objects.all()] == ["https://search.example/?q=ferries"]
+    assert "already" in page.content.decode()
+
+
+def test_texts_are_added_on_the_page_of_their_source(root: Client):
+    root.post(reverse("admin:publishing_source_add") + "?kind=manual", {"name": "Notes", "kind": "manual"})
+    source = Source.objects.get()
+    address = reverse("admin:publishing_source_add_item", args=[source.pk])
+    assert address in root.get(reverse("admin:publishing_source_change", args=[source.pk])).content.decode()
+    assert root.get(address).status_code == 200
+    given = {"title": "A note", "html": "<p>Seals <script>x()</script>rest.</p>"}
+    page = root.post(address, given, follow=True).content.decode()
+    assert "was added" in page and source.items.get().content_html == "<p>Seals rest.</p>"
+    assert "was there already" in root.post(address, given, follow=True).content.decode()
+    refused = root.post(address, {"title": "x", "html": "<script>x</script>", "url": "javascript:x"})
+    assert set(refused.context["form"].errors) == {"html", "url"}
+    assert client_with("view_source", "change_source").post(address, given).status_code == 403
+    assert (
+        "polled"
+        in root.post(
+            reverse("admin:publishing_source_add_item", args=[make_source().pk]), given
+        ).content.decode()
+    )
+
+
+def test_polling_what_is_added_by_hand_says_why_not(root: Client):
+    source = make_source(kind="manual", url="")
+    page = act(root, SOURCES, "poll_now", source).content.decode()
+    assert "added by hand" in page and not JobRun.objects.exists()
 
 
 def test_a_source_is_deleted_with_its_items_once_their_number_was_shown(root: Client):

@@ -195,3 +195,40 @@ def test_lists_ask_few_queries(client: APIClient, django_assert_max_num_queries)
 def test_intervals_are_whole_seconds(client: APIClient):
     source = make_source(max_interval=timedelta(hours=2))
     assert client.get(f"{SOURCES}{source.pk}/").json()["max_interval_seconds"] == 7200
+
+
+def test_a_text_is_added_to_a_manual_source_once(client: APIClient):
+    made = client.post(SOURCES, {"name": "Notes", "kind": "manual"}, format="json")
+    assert (made.status_code, made.json()["url"], made.json()["state"]) == (201, "", "ok")
+    items = f"{SOURCES}{made.json()['id']}/items/"
+    text = {"title": "A note", "html": "<p onclick='x()'>Seals rest.</p>", "categories": ["seals"]}
+    first, again = (client.post(items, text, format="json") for _ in range(2))
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json()["content_html"] == "<p>Seals rest.</p>" and first.json()["categories"] == ["seals"]
+    assert first.json()["id"] == again.json()["id"]
+    refused = client.post(items, {"title": "x", "html": "<script></script>"}, format="json")
+    assert (refused.status_code, list(refused.json()["fields"])) == (400, ["html"])
+
+
+def test_a_manual_source_is_not_polled_and_a_polled_one_takes_no_texts(client: APIClient):
+    manual, feed = make_source(kind="manual", url=""), make_source()
+    for name in ("poll", "test"):
+        answer = client.post(f"{SOURCES}{manual.pk}/{name}/", {}, format="json")
+        assert answer.status_code == 409 and "by hand" in answer.json()["message"]
+    answer = client.post(f"{SOURCES}{feed.pk}/items/", {"title": "x", "html": "y"}, format="json")
+    assert answer.status_code == 409 and "polled" in answer.json()["message"]
+    assert not JobRun.objects.exists()
+
+
+def test_a_search_is_made_of_its_options(client: APIClient):
+    body = {
+        "name": "Ferries",
+        "kind": "search",
+        "options": {"query": "late ferries", "language": "de", "region": "AT"},
+    }
+    made = client.post(SOURCES, body, format="json")
+    assert made.status_code == 201 and "q=late%20ferries&hl=de-AT" in made.json()["url"]
+    again = client.post(SOURCES, body, format="json")
+    assert again.status_code == 400
+    missing = client.post(SOURCES, {"name": "Nothing", "kind": "search"}, format="json")
+    assert missing.status_code == 400 and "query" in str(missing.json()["fields"])

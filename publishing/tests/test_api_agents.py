@@ -201,7 +201,7 @@ def test_asking_for_a_post_answers_202_with_the_run_that_writes_it(client, write
     assert (run.job, run.trigger, run.requested_by_id) == (
         "publishing.generate_post",
         "api",
-        client.handler._force_user.pk,
+        client.user.pk,
     )
     carry_out(started)
     generation = Generation.objects.get()

@@ -3,9 +3,8 @@ from datetime import timedelta
 import pytest
 
 from jobs.outbound import OutboundResponse
-from publishing.feeds import ParsedFeed
 from publishing.polling import cadence
-from publishing.sources.feed import quiet_period
+from publishing.sources.asking import quiet_period
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
@@ -50,7 +49,7 @@ def test_failures_wait_longer_each_time_and_honour_what_the_server_asks():
 
 def quiet(ttl: int | None = None, **headers: str) -> timedelta | None:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return quiet_period(OutboundResponse("http://a/", 200, named, b""), ParsedFeed(ttl_minutes=ttl))
+    return quiet_period(OutboundResponse("http://a/", 200, named, b""), ttl)
 
 
 @pytest.mark.parametrize(

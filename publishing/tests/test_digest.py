@@ -268,6 +268,12 @@ def test_languages_have_their_own_frame_and_others_get_the_english_one_and_a_not
         assert bool(body["notes"]) == (language == "sv")
 
 
+def test_a_digest_of_one_source_is_named_after_it():
+    items = tuple(replace(item, source_name="Harbour Notes") for item in articles(12))
+    body, meta = written(Brief(items=items, length=Length.SHORT))
+    assert f"{len(body['item_ids'])} articles from Harbour Notes" in meta["title"]
+
+
 def test_items_without_title_or_date_are_named_by_their_source():
     bare = replace(article(1), title=" ", published_at=None, source_name="")
     body, _ = written(Brief(items=(bare, *articles(6)[1:]), length=Length.SHORT))

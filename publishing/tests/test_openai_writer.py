@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -10,10 +9,11 @@ from typing import Any
 import pytest
 
 from chat.tests.conftest import model_server  # noqa: F401 - a fixture
-from chat.tests.model_server import KEY, Fail, Plan, Say, error
+from chat.tests.model_server import KEY, Fail, Say, error
 from publishing import writers
 from publishing.feeds.sanitise import clean_html, plain_text
 from publishing.tests.articles import Page, articles
+from publishing.tests.models import META, OUTLINE, SENTENCE, answering, set_up, text
 from publishing.writers import (
     Brief,
     Item,
@@ -40,49 +40,6 @@ BRIEF = Brief(
     topic="What changed at the harbour",
     items=articles(6),
 )
-OUTLINE = {
-    "angle": "The harbour is repaired.",
-    "sections": [
-        {"heading": "Introduction", "points": ["repairs"], "sources": [2, 1], "words": 150},
-        {"heading": "Repairs", "points": ["quay", "dock"], "sources": [4], "words": 300},
-    ],
-}
-META = {
-    "title": "What changed at the harbour ferry",
-    "meta_title": "Harbour ferry: what changed",
-    "meta_description": "The quay was repaired and the timetable of the harbour ferry is new. Read what that means.",
-    "excerpt": "The quay was repaired, and the timetable is new.",
-    "keywords": ["harbour ferry", "timetable", "quay", "dock", "captain", "island"],
-}
-SENTENCE = (
-    "The harbour ferry was repaired in March, and it is said that the quay had been closed for nine days."
-)
-
-
-def text(words: int = 560, middle: str = "") -> str:
-    """A text in Markdown of about so many words, which names the sources 2, 4 and 1."""
-    count = words // 20 // 3
-    paragraph = " ".join([SENTENCE] * count)
-    return f"{paragraph} [2]\n\n## Repairs of the quay\n\n{paragraph} [4, 1]\n{middle}\n\n## What follows\n\n{paragraph}"
-
-
-def answering(
-    body: str | Plan = "", outline: Any = None, meta: Any = None
-) -> Callable[[dict[str, Any]], Plan]:
-    """A model that knows which step it is asked for."""
-
-    def answer(request: dict[str, Any]) -> Plan:
-        form = request.get("response_format")
-        if form is None:
-            said: Any = body or text()
-        else:
-            is_plan = form["json_schema"]["name"] == "PlanAnswer"
-            said = (outline or OUTLINE) if is_plan else (meta or META)
-        if isinstance(said, (Say, Fail)):
-            return said
-        return Say(said if isinstance(said, str) else json.dumps(said), chars=200)
-
-    return answer
 
 
 @pytest.fixture
@@ -91,9 +48,7 @@ def model(model_server, settings):  # noqa: F811 - the fixture
 
     def start(*script):
         server = model_server(*(script or (answering(),)))
-        settings.CHAT_BASE_URL, settings.CHAT_MODEL, settings.CHAT_API_KEY = server.url, "big-model", KEY
-        settings.CHAT_PRICES = {"big*": (Decimal(1), Decimal(4), Decimal("0.1"))}
-        settings.CHAT_IDLE_SECONDS, settings.CHAT_TOTAL_SECONDS = 2.0, 20.0
+        set_up(settings, server)
         return server
 
     return start
@@ -304,8 +259,12 @@ def test_of_markup_only_text_is_left(writer, model):
 
 def test_a_link_to_a_source_names_it(writer, model):
     address = BRIEF.items[2].url
-    model(answering(text(middle=f"\n\nAs [a paper]({address}/) says, and [5]({address}) and {address}.\n\n")))
+    middle = (
+        f"\n\nAs [a paper]({address}/) says, and [5]({address}) (see {address}), or {address}. So it is.\n\n"
+    )
+    model(answering(text(middle=middle)))
     body = written(writer).result
+    assert re.search(r"\(see <a [^>]*>\[4\]</a>\), or <a [^>]*>\[4\]</a>\. So it is", body["html"])
     assert body["item_ids"] == [2, 4, 1, 3, 5] and body["notes"] == []
     assert f'As a paper <a href="{address}"' in body["html"] and ">[4]</a> says" in body["html"]
 

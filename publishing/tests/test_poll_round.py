@@ -26,8 +26,8 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    monkeypatch.setattr(pace, "SPACING", timedelta(0))
+def quick(settings):
+    settings.PUBLISHING_HOST_SPACING_SECONDS = 0
 
 
 @pytest.fixture
@@ -236,6 +236,7 @@ def test_the_job_for_one_source_gives_what_it_did(feeds: HTTPServer):
     run = make_run()
     result = tasks.monitor_feed(run, source_id=source.pk)
     assert (result.new, result.outcome, result.name) == (1, "changed", source.name)
+    assert (result.items_found, [item.title for item in result.items]) == (1, ["Item 1"])
     source.refresh_from_db()
     assert source.last_run_id == run.id
 

@@ -21,9 +21,9 @@ Serve = Callable[..., str]
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch):
+def quick(settings):
     """Hosts are asked without a pause."""
-    monkeypatch.setattr(pace, "SPACING", timedelta(0))
+    settings.PUBLISHING_HOST_SPACING_SECONDS = 0
 
 
 @pytest.fixture
@@ -305,8 +305,8 @@ def test_a_preview_stores_nothing(serve: Serve):
     assert FeedItem.objects.count() == 0 and Source.objects.values().get(pk=source.pk) == before
 
 
-def test_requests_to_one_host_start_apart_and_hosts_do_not_wait_for_each_other(monkeypatch):
-    monkeypatch.setattr(pace, "SPACING", timedelta(seconds=1))
+def test_requests_to_one_host_start_apart_and_hosts_do_not_wait_for_each_other(settings):
+    settings.PUBLISHING_HOST_SPACING_SECONDS = 1
     now = timezone.now()
     turns = [pace.take_turn("feeds.example", now) for _ in range(3)]
     assert turns == [now, now + timedelta(seconds=1), now + timedelta(seconds=2)]

@@ -97,6 +97,16 @@ def test_a_post_that_is_known_not_to_be_there_is_sent_again(receiver, publisher,
     assert outcomes == ["unknown", "absent", "absent", "published"]
 
 
+def test_a_post_that_is_not_found_at_first_is_looked_for_once_more(receiver, publisher):
+    met_by(receiver, "dropped")
+    publication = make_publication(publisher)
+    carry_out(publication.pk)  # sent
+    carry_out(publication.pk)  # not found
+    receiver.posts[str(publication.marker)] += 1  # the server is through with it only now
+    assert until_settled(publication) == [State.PUBLISHED]
+    assert receiver.count(str(publication.marker)) == 1
+
+
 def test_an_answer_that_is_no_json_is_still_an_answer(receiver, publisher):
     met_by(receiver, "wrong_json")
     publication = make_publication(publisher)

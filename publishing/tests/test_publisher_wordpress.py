@@ -353,6 +353,17 @@ def test_what_is_wrong_is_said_by_test_and_by_send(site, fields, values, message
     assert site.posts == {}
 
 
+def test_a_site_that_has_moved_gets_no_credentials_at_its_new_address_and_that_is_named(site, settings):
+    other = WordPressServer()
+    with other.running():
+        settings.OUTBOUND_ALLOWED_HOSTS = [site.host, other.host]
+        site.moved_to = other.address
+        with pytest.raises(PublishRefused, match=f"leads to {other.address}: use that one"):
+            KIND.send(post(), settings_of(site))
+    assert other.requests
+    assert all("authorization" not in request.headers for request in other.requests)
+
+
 def test_an_author_may_not_make_a_category(site):
     site.may = AUTHOR
     with pytest.raises(PublishRefused, match="an editor categories"):

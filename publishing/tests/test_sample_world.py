@@ -8,7 +8,6 @@ from django.test import Client
 from publishing import tasks
 from publishing.feeds import parse
 from publishing.models import FeedItem, Source
-from publishing.polling import pace
 from publishing.sample.load import load_sample_world
 from publishing.sample.world import LENGTH, feeds
 from publishing.tests.factories import make_run, make_source
@@ -93,8 +92,8 @@ def test_the_command_needs_an_address(capsys, settings):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_main_job_polls_the_sample_world_over_http(live_server, settings, monkeypatch):
-    monkeypatch.setattr(pace, "SPACING", timedelta(0))
+def test_the_main_job_polls_the_sample_world_over_http(live_server, settings):
+    settings.PUBLISHING_HOST_SPACING_SECONDS = 0
     settings.SAMPLE_WORLD_URL = live_server.url
     settings.OUTBOUND_ALLOWED_HOSTS = [live_server.url.removeprefix("http://")]
     load_sample_world(live_server.url)

@@ -93,8 +93,9 @@ def _started(node: Path, program: Path, folder: Path, proxy: CuttingProxy) -> It
     shutil.copytree(program / "content", folder / "content", symlinks=True)
     log, watch = folder / "log.txt", folder / "watch.js"
     watch.write_text(_WATCH)
-    with log.open("w") as output:
-        process = subprocess.Popen(
+    with (
+        log.open("w") as output,
+        subprocess.Popen(
             [str(node), "--require", str(watch), "index.js"],
             cwd=program,
             env=_environment(node) | _configuration(folder, proxy),
@@ -102,18 +103,23 @@ def _started(node: Path, program: Path, folder: Path, proxy: CuttingProxy) -> It
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-        )
-    try:
-        address = f"http://127.0.0.1:{proxy.target}"
-        _wait_for(f"{address}/ghost/api/admin/site/", process, log)
-        yield address
-    finally:
-        for name in (signal.SIGTERM, signal.SIGKILL):
-            try:
-                os.killpg(process.pid, name)
-                process.wait(15)
-            except (ProcessLookupError, subprocess.TimeoutExpired):
-                continue
+        ) as process,
+    ):
+        try:
+            address = f"http://127.0.0.1:{proxy.target}"
+            _wait_for(f"{address}/ghost/api/admin/site/", process, log)
+            yield address
+        finally:
+            _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    for name in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, name)
+            process.wait(15)
+        except (ProcessLookupError, subprocess.TimeoutExpired):
+            continue
 
 
 def _configuration(folder: Path, proxy: CuttingProxy) -> dict[str, str]:
@@ -183,18 +189,32 @@ def _installed(node: Path) -> Path:
 
 
 def _install(node: Path, folder: Path) -> None:
-    """As Ghost's own installer does: the package, then what its lock file names, by yarn."""
+    """As Ghost's own installer does: the package, then exactly what its lock file names."""
     _call([*_npm(node), "pack", f"ghost@{VERSION}"], node, folder)
     _call(["tar", "-xzf", f"ghost-{VERSION}.tgz"], node, folder)
     package = folder / "package"
     about = json.loads((package / "package.json").read_text())
-    about.pop("devDependencies", None)  # some come from elsewhere than the registry
+    run = [*_npm(node), "exec", "--yes", "--"]
+    if (package / "yarn.lock").exists():
+        _ready_for_yarn(node, package, about)
+        options = ["--production", "--ignore-engines", "--non-interactive", "--no-progress"]
+        _call([*run, YARN, "install", *options], node, package)
+        return
+    pnpm = about["packageManager"].partition("+")[0]
+    store = f"--store-dir={folder / 'store'}"
+    options = ["--prod", "--frozen-lockfile", "--ignore-scripts", "--config.engine-strict=false"]
+    _call([*run, pnpm, "install", *options, store], node, package)
+    # Of all that would be built here, it needs only this.
+    _call([*run, pnpm, "rebuild", "better-sqlite3", store], node, package)
+
+
+def _ready_for_yarn(node: Path, package: Path, about: dict[str, Any]) -> None:
+    """Everything from the registry that npm is set up for: some of what only development needs is elsewhere."""
+    about.pop("devDependencies", None)
     (package / "package.json").write_text(json.dumps(about))
+    registry = _call([*_npm(node), "config", "get", "registry"], node, package).strip().rstrip("/")
     lock = package / "yarn.lock"
-    registry = _call([*_npm(node), "config", "get", "registry"], node, folder).strip().rstrip("/")
     lock.write_text(lock.read_text().replace("https://registry.yarnpkg.com", registry))
-    install = ["install", "--production", "--ignore-engines", "--non-interactive", "--no-progress"]
-    _call([*_npm(node), "exec", "--yes", "--", YARN, *install], node, package)
 
 
 def _node() -> Path:
@@ -222,7 +242,7 @@ def _npm(node: Path) -> list[str]:
 
 def _environment(node: Path) -> dict[str, str]:
     """With this Node before others, and its headers for what is built here."""
-    environment = {**os.environ, "PATH": f"{node.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
+    environment = {**os.environ, "CI": "1", "PATH": f"{node.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
     if (node.parent.parent / "include/node/node.h").exists():
         environment["npm_config_nodedir"] = str(node.parent.parent)
     return environment

@@ -41,7 +41,8 @@ class InterruptingProxy:
                     return
                 fault = proxy.fault(lines[0].decode().strip())
                 if fault == "dropped":
-                    return self.request.shutdown(SHUT_RDWR)
+                    self.request.shutdown(SHUT_RDWR)
+                    return
                 named = {line.partition(b":")[0].lower(): line.partition(b":")[2].strip() for line in lines}
                 body = self.rfile.read(int(named.get(b"content-length", 0)))
                 gone = {b"connection", b"authorization"} if fault == "unsigned" else {b"connection"}

@@ -95,7 +95,7 @@ def met_by_first_post(proxy, fault):
 
 
 def until_settled(publication, most=20):
-    states = []
+    states: list[str] = []
     for _ in range(most):
         row = carry_out(publication.pk)
         publication.refresh_from_db()

@@ -194,14 +194,18 @@ def _install(node: Path, folder: Path) -> None:
     _call(["tar", "-xzf", f"ghost-{VERSION}.tgz"], node, folder)
     package = folder / "package"
     about = json.loads((package / "package.json").read_text())
+    run = [*_npm(node), "exec", "--yes", "--"]
     if (package / "yarn.lock").exists():
         _ready_for_yarn(node, package, about)
-        command = [YARN, "install", "--production", "--ignore-engines", "--non-interactive", "--no-progress"]
-    else:
-        pnpm = about["packageManager"].partition("+")[0]
-        options = ["--prod", "--frozen-lockfile", "--config.engine-strict=false"]
-        command = [pnpm, "install", *options, f"--store-dir={folder / 'store'}"]
-    _call([*_npm(node), "exec", "--yes", "--", *command], node, package)
+        options = ["--production", "--ignore-engines", "--non-interactive", "--no-progress"]
+        _call([*run, YARN, "install", *options], node, package)
+        return
+    pnpm = about["packageManager"].partition("+")[0]
+    store = f"--store-dir={folder / 'store'}"
+    options = ["--prod", "--frozen-lockfile", "--ignore-scripts", "--config.engine-strict=false"]
+    _call([*run, pnpm, "install", *options, store], node, package)
+    # Of all that would be built here, it needs only this.
+    _call([*run, pnpm, "rebuild", "better-sqlite3", store], node, package)
 
 
 def _ready_for_yarn(node: Path, package: Path, about: dict[str, Any]) -> None:

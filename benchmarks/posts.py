@@ -63,8 +63,8 @@ def run_drill(count: int, *, seconds: int, seed: int) -> tuple[drill.Findings, C
     """Schedule, wreak havoc, let it settle, look; what the drill has found, and the disasters there were."""
     with drill.world(seed=seed) as world, running(world) as (workers, beats), ExitStack() as stack:
         world.open(stack)
-        drill.schedule(world, count, first=timedelta(seconds=3), over=timedelta(seconds=seconds))
         drill.make_rounds()
+        drill.schedule(world, count, first=timedelta(seconds=3), over=timedelta(seconds=seconds))
         connection.close()
         disasters = wreak_havoc(world, workers, beats, until=time.time() + seconds + 5)
         world.calm_down()

@@ -17,7 +17,7 @@ from jobs.api.filters import IdFilter, MomentFilter
 from jobs.api.pagination import NewestFirst
 from jobs.api.parsing import StrictSerializer, read_body
 from jobs.models import JobRun
-from publishing import posts, publications
+from publishing import errands, posts, publications
 from publishing.api.agents import QUOTA_EXCEEDED, write
 from publishing.api.post_output import PostDetailSerializer, PostSerializer
 from publishing.api.post_pages import PostPages
@@ -129,6 +129,7 @@ class PostViewSet(mixins.ListModelMixin, GenericViewSet[Post]):
         "reject": "publishing.review_post",
         "schedule": "publishing.publish_post",
         "publish": "publishing.publish_post",
+        "withdraw": "publishing.publish_post",
     }
 
     def get_serializer_class(self) -> type[PostSerializer]:
@@ -246,6 +247,19 @@ class PostViewSet(mixins.ListModelMixin, GenericViewSet[Post]):
         run = posts.publish_now(self.get_object(), chosen, by=person(request), trigger=JobRun.Trigger.API)
         return started(run, request)
 
+    @extend_schema(
+        operation_id="posts_withdraw",
+        request=None,
+        responses={
+            202: STARTED,
+            409: conflict("It has not gone out, no publisher has it, or one cannot take it back."),
+        },
+    )
+    def withdraw(self, request: Request, pk: int) -> Response:
+        """Take it back from every publisher that has it."""
+        run = posts.withdraw(self.get_object(), by=person(request), trigger=JobRun.Trigger.API)
+        return started(run, request)
+
     def _decide(self, request: Request, decision: Post.Status) -> Response:
         note = read_body(DecisionSerializer, request)["note"]
         return self._answer(posts.decide(self.get_object(), decision, by=person(request), note=note))
@@ -305,6 +319,7 @@ class PublicationViewSet(mixins.ListModelMixin, GenericViewSet[Publication]):
         "retrieve": "publishing.view_publication",
         "send_again": "publishing.publish_post",
         "confirm": "publishing.publish_post",
+        "try_again": "publishing.publish_post",
     }
 
     def get_serializer_class(self) -> type[PublicationSerializer]:
@@ -342,6 +357,16 @@ class PublicationViewSet(mixins.ListModelMixin, GenericViewSet[Publication]):
         """Say that an unconfirmed post is there."""
         url = read_body(SeenThereSerializer, request)["url"]
         publications.confirm(self.get_object(), url=url, by=person(request))
+        return self._answer()
+
+    @extend_schema(
+        operation_id="publications_try_again",
+        request=None,
+        responses={200: PublicationDetailSerializer, 409: conflict("There is nothing left to try.")},
+    )
+    def try_again(self, request: Request, pk: int) -> Response:
+        """Try once more to change it there, or to take it back, after that was left to people."""
+        errands.try_again(self.get_object(), by=person(request))
         return self._answer()
 
     def _answer(self) -> Response:

@@ -13,7 +13,7 @@ from django.utils import timezone
 from publishing import sources, tasks
 from publishing.errors import SourceError, SourceGone, SourceUnavailable, SourceUnreadable
 from publishing.models import HostPace, Source
-from publishing.polling import record
+from publishing.polling import cadence
 from publishing.polling.poll import claim_due
 from publishing.polling.record import Outcome, record_failure, record_simple, record_success
 from publishing.sources import Fetched, FetchRequest, SourceAdapter
@@ -91,7 +91,7 @@ CAME: list[Fetched | SourceError] = [
 
 @pytest.mark.parametrize("came", CAME, ids=lambda came: type(came).__name__)
 def test_recording_together_leaves_what_recording_alone_leaves(came, monkeypatch):
-    monkeypatch.setattr(record.cadence, "_JITTER", 0.0)
+    monkeypatch.setattr(cadence, "_JITTER", 0.0)
     now = timezone.now()
     before: dict[str, Any] = {
         "consecutive_failures": 2, "consecutive_parse_failures": 1, "last_error": "Earlier.", "redirect_url": "https://moved.example/",

@@ -56,7 +56,6 @@ MUST_CHANGE = {
     "DELETE /api/v1/items/<id>/",
     "POST /api/v1/agents/",
     "PATCH /api/v1/agents/<id>/",
-    "DELETE /api/v1/agents/<id>/",
     "POST /api/v1/agents/<id>/run/",
     "POST /api/v1/agents/<id>/disable/",
     "POST /api/v1/posts/generate/",

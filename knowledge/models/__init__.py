@@ -1,0 +1,3 @@
+from knowledge.models.pace import ServicePace
+
+__all__ = ["ServicePace"]

@@ -268,7 +268,7 @@ def _term(query: Query) -> str:
     if query.language:
         conditions.append(f"{three_letters(query.language)}[la]")
     term = " AND ".join(conditions)
-    return f"{term} NOT retracted publication[pt]" if query.leave_out_retracted else term
+    return f'{term} NOT "retracted publication"[pt]' if query.leave_out_retracted else term
 
 
 def _question(program: str, asked: dict[str, str]) -> Question:

@@ -82,12 +82,14 @@ class ArXiv(Connector):
             wanted = min(PAGE, query.max_results - start, MOST - start)
             page = self._ask(self._parameters(query, start=start, wanted=max(wanted, 1)), start, attendance)
             total = min(page.total, query.max_results, MOST)
-            records = tuple(self._recent(page.records, query))
             start += page.count
-            is_last = start >= total or len(records) < len(page.records)
+            # The newest changes come first: behind a paper that is too old there are only such.
+            is_last = start >= total or not all(
+                self._is_recent(record, query) for record in page.records[-1:]
+            )
             warnings = (f"arXiv lists only the first {MOST:,} papers.",) if is_last and start >= MOST else ()
             yield Batch(
-                records,
+                tuple(record for record in page.records if self._is_within(record, query)),
                 cursor="" if is_last else json.dumps({"start": start}),
                 total=total,
                 problems=page.problems,
@@ -136,16 +138,17 @@ class ArXiv(Connector):
         last = min(query.window.until or _LAST_DAY, _LAST_DAY)
         return f"{search} AND submittedDate:[{first:%Y%m%d}0000 TO {last:%Y%m%d}2359]"
 
-    def _recent(self, records: Sequence[Record], query: Query) -> Iterator[Record]:
-        """The records up to the first that was last changed before the window: arXiv can sort by that, not filter."""
-        window = query.window
-        if window is None or not self._is_by_revision(query):
-            yield from records
-            return
-        for record in records:
-            if record.revised is not None and record.revised.first < self.since(window):
-                return
-            yield record
+    def _is_recent(self, record: Record, query: Query) -> bool:
+        """Whether it was changed within the window. arXiv can sort by that, but not filter."""
+        if query.window is None or not self._is_by_revision(query) or record.revised is None:
+            return True
+        return record.revised.first >= self.since(query.window)
+
+    def _is_within(self, record: Record, query: Query) -> bool:
+        """Whether it is neither too old nor too new for a window of revisions."""
+        until = query.window.until if query.window is not None and self._is_by_revision(query) else None
+        is_too_new = until is not None and record.revised is not None and record.revised.first > until
+        return self._is_recent(record, query) and not is_too_new
 
     @staticmethod
     def _is_by_revision(query: Query) -> bool:

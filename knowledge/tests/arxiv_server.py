@@ -10,7 +10,7 @@ from knowledge.tests.service_server import Asked, Reply, ServiceServer
 
 _IDENTIFIER = re.compile(r"(\d{4}\.\d{4,5}|[a-z\-]+(?:\.[A-Z]{2})?/\d{7})(?:v(\d+))?")
 _RANGE = re.compile(r"submittedDate:\[(\d{12}) TO (\d{12})\]")
-_ORDERS = {"submittedDate": "entered", "lastUpdatedDate": "revised"}
+_ORDERS = {"submittedDate": lambda paper: paper.entered, "lastUpdatedDate": lambda paper: updated(paper)}
 LARGEST_SLICE, FURTHEST = 2_000, 30_000
 
 
@@ -59,7 +59,7 @@ class ArxivServer(ServiceServer):
         order = fields.get("sortBy", "relevance")
         if order in _ORDERS:
             is_descending = fields.get("sortOrder", "descending") == "descending"
-            found.sort(key=lambda paper: getattr(paper, _ORDERS[order]), reverse=is_descending)
+            found.sort(key=_ORDERS[order], reverse=is_descending)
         return _atom(_feed(found, start, most, fields.get("search_query", "")))
 
     def _found(self, fields: dict[str, str]) -> list[Paper]:
@@ -124,6 +124,11 @@ def _error(reason: str, status: int) -> Reply:
     return _atom(_frame(entry, 1, 0, 1, "arXiv Search Results"), status)
 
 
+def updated(paper: Paper) -> date:
+    """The day of its last version; what else is said about a paper changes no version."""
+    return paper.revised if paper.version > 1 else paper.entered
+
+
 def _moment(day: date) -> str:
     return datetime(day.year, day.month, day.day, 12).isoformat() + "Z"
 
@@ -149,7 +154,7 @@ def _entry(paper: Paper) -> str:
     )
     return (
         f"<entry><id>http://arxiv.org/abs/{name}</id><title>{escape(paper.title)}</title>"
-        f"<updated>{_moment(paper.revised if paper.version > 1 else paper.entered)}</updated>"
+        f"<updated>{_moment(updated(paper))}</updated>"
         f'<link href="https://arxiv.org/abs/{name}" rel="alternate" type="text/html"/>'
         f'<link href="https://arxiv.org/pdf/{name}" rel="related" type="application/pdf" title="pdf"/>'
         f"<summary>  {escape(' '.join(text for _, text in paper.abstract))}\n</summary>{categories}"

@@ -203,6 +203,10 @@ def test_revisions_are_found_by_the_day_of_the_change(kind, server, library: Lib
     (batch,) = connector.batches(Query("insulin", window))
     assert [record.title for record in batch.records] == ["Insulin, corrected"]
     assert str(batch.records[0].revised) == library.today.isoformat()
+    library.next_day()
+    library.revise("10.1000/test.4", title="Insulin, too late")
+    until = replace(window, until=window.since)
+    assert titles(connector, Query("insulin", until)) == ["Insulin, corrected"]
 
 
 @every_service

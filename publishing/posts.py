@@ -73,6 +73,11 @@ def write(post: Post, changes: Mapping[str, Any], *, by: AbstractBaseUser | None
     return post
 
 
+def is_out(post: Post) -> bool:
+    """Whether readers would see a change of it."""
+    return post.status in _THERE
+
+
 def withdraw(post: Post, *, by: AbstractBaseUser | None, trigger: JobRun.Trigger) -> JobRun:
     """Take the post back from every publisher that has it; gives the run that does it.
 

@@ -1,5 +1,7 @@
 """Publications: what went or goes out where, with every attempt. Only jobs write; people send again."""
 
+from typing import Any
+
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -9,7 +11,7 @@ from django.utils.safestring import SafeString
 
 from jobs import display
 from jobs.admin import navigation
-from jobs.admin.base import ReadOnlyAdmin, require, user_of
+from jobs.admin.base import DropdownFilter, ModelAdmin, ReadOnlyAdmin, require, user_of
 from jobs.errors import IllegalState
 from publishing import publications
 from publishing.models import Publication
@@ -23,6 +25,7 @@ LOOKS: dict[str, tuple[str, str]] = {
     State.PUBLISHED: ("check_circle", "good"),
     State.FAILED: ("error", "bad"),
     State.MISSED: ("event_busy", "bad"),
+    State.WITHDRAWN: ("undo", "calm"),
 }
 
 navigation.add(
@@ -37,10 +40,25 @@ navigation.add(
 )
 
 
+class LeftFilter(DropdownFilter):
+    """Those that wait for a person."""
+
+    title = "whose turn it is"
+    parameter_name = "left"
+
+    def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[tuple[str, str]]:
+        return [("yes", "Left to you")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Publication]) -> QuerySet[Publication]:
+        if self.value() != "yes":
+            return queryset
+        return queryset & Publication.objects.left_to_people()
+
+
 @admin.register(Publication)
 class PublicationAdmin(ReadOnlyAdmin[Publication]):
     list_display = ("post", "publisher", "state_label", "due", "published", "address")
-    list_filter = ("state", "publisher")
+    list_filter = (LeftFilter, "state", "publisher")
     list_select_related = ("post", "publisher")
     search_fields = ("post__title",)
     ordering = ("-pk",)

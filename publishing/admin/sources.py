@@ -145,8 +145,10 @@ class SourceAdmin(ModelAdmin[Source]):
     ) -> HttpResponse:
         """First its kind, then the form of that kind."""
         if request.method == "GET" and _adapter(request, None) is None and self.has_add_permission(request):
-            kinds = [sources.get(kind) for kind in sources.kinds()]
-            return self._page(request, "choose.html", {"title": "Add a source", "kinds": kinds})
+            found = [sources.get(kind) for kind in sources.kinds()]
+            kinds = [(adapter.kind, adapter.label, adapter.help_text) for adapter in found]
+            context = {"title": "Add a source", "noun": "source", "kinds": kinds}
+            return self._page(request, "admin/publishing/choose.html", context)
         return super().add_view(request, form_url, extra_context)
 
     # Texts that are added by hand
@@ -168,7 +170,7 @@ class SourceAdmin(ModelAdmin[Source]):
                 return HttpResponseRedirect(request.path)
             return HttpResponseRedirect(_page_of(source))
         context = {"title": f"Add a text to {source.name}", "form": form, "back": _page_of(source)}
-        return self._page(request, "add_item.html", context)
+        return self._page(request, "admin/publishing/source/add_item.html", context)
 
     def _add_item(self, request: HttpRequest, source: Source, form: ItemForm) -> bool:
         try:
@@ -185,7 +187,7 @@ class SourceAdmin(ModelAdmin[Source]):
 
     def _page(self, request: HttpRequest, template: str, context: dict[str, Any]) -> TemplateResponse:
         common = {**self.admin_site.each_context(request), "opts": self.opts}
-        return TemplateResponse(request, f"admin/publishing/source/{template}", {**common, **context})
+        return TemplateResponse(request, template, {**common, **context})
 
     def save_model(self, request: HttpRequest, obj: Source, form: Any, change: bool) -> None:
         controls.save(obj, by=None)  # the admin leaves its own audit row

@@ -269,7 +269,7 @@ class AgentViewSet(mixins.ListModelMixin, GenericViewSet[Agent]):
             "agent": agent.pk,
             "day_ends_at": agent.day_ends(now),
             "month_ends_at": agent.month_ends(now),
-            "quotas": list(quotas.quotas(agent, now)),
+            "quotas": quotas.quotas(agent, now),
         }
         return Response(AgentUsageSerializer(found).data)
 

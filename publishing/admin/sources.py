@@ -131,7 +131,9 @@ class SourceAdmin(ModelAdmin[Source]):
         if options:
             found.append(("Options", {"fields": options}))
         if is_polled:
-            found.append(("Polling", {"fields": ["min_interval", "max_interval", "backfill_limit"]}))
+            found.append(
+                ("Polling", {"fields": ["min_interval", "max_interval", "backfill_limit", "auto_generate"]})
+            )
         if obj is not None and is_polled:
             fields = ["state_label", "error", "polled", "next_poll", "item_link", "run_link", "redirect"]
             found.append(("Health", {"fields": fields}))

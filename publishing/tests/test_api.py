@@ -86,14 +86,17 @@ def test_a_source_is_made_changed_and_deleted(client: APIClient):
         0,
     )
     address = f"{SOURCES}{body['id']}/"
+    assert client.patch(address, {"auto_generate": True}, format="json").json()["auto_generate"] is True
     changed = client.patch(address, {"min_interval_seconds": 600, "name": "Old"}, format="json").json()
     assert (changed["min_interval_seconds"], changed["name"], changed["url"]) == (
         600,
         "Old",
         "https://feeds.example/a",
     )
+    assert changed["auto_generate"] is True
     replaced = client.put(address, {"name": "New", "url": "https://feeds.example/b"}, format="json").json()
     assert (replaced["min_interval_seconds"], replaced["url"]) == (300, "https://feeds.example/b")
+    assert replaced["auto_generate"] is False
     assert client.delete(address).status_code == 204
     assert client.get(address).status_code == 404
 

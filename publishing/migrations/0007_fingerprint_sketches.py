@@ -6,19 +6,25 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('publishing', '0006_publication_trouble_index'),
+        ("publishing", "0006_publication_trouble_index"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='postfingerprint',
-            name='sketch',
-            field=django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), default=list, help_text='The least of the runs: near-duplicates share at least one, but for one pair in billions.', size=None),
+            model_name="postfingerprint",
+            name="sketch",
+            field=django.contrib.postgres.fields.ArrayField(
+                base_field=models.BigIntegerField(),
+                default=list,
+                help_text="The least of the runs: near-duplicates share at least one, but for one pair in billions.",
+                size=None,
+            ),
         ),
         migrations.AddIndex(
-            model_name='postfingerprint',
-            index=django.contrib.postgres.indexes.GinIndex(fields=['sketch'], name='publishing_fingerprint_sketch'),
+            model_name="postfingerprint",
+            index=django.contrib.postgres.indexes.GinIndex(
+                fields=["sketch"], name="publishing_fingerprint_sketch"
+            ),
         ),
     ]

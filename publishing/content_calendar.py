@@ -21,7 +21,7 @@ Status = Post.Status
 #: Posts of one agent closer than this are more than its readers want at once.
 CLOSE = timedelta(hours=1)
 #: Posts of a day that are shown.
-SHOWN = 6
+SHOWN = 4
 _DAY = timedelta(days=1)
 #: Their day is that of their publications, or the one they were scheduled for.
 _UNDER_WAY = [Status.PUBLISHING, Status.FAILED, Status.UNCONFIRMED, Status.MISSED, Status.WITHDRAWN]

@@ -12,6 +12,8 @@ from publishing.seo.words import one_line
 _PASSAGES = {"p", "li", "blockquote", "dd", "dt", "td", "th", "pre", "figure", "caption", "summary"}
 _HEADINGS = {"h1", "h2", "h3", "h4", "h5", "h6"}
 _ASIDE = {"figcaption", "time"}
+#: What sentences end with; entries of a list of sources do not.
+_ENDS = ".!?…。！？"
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,11 @@ def passages(html: str, sources: Iterable[PostSource] = ()) -> list[Passage]:
 def of_source(position: int, found: Sequence[Passage]) -> list[Passage]:
     """The passages that link to a source, without the list of sources at the end."""
     return [passage for passage in found if position in passage.sources and not passage.is_reference]
+
+
+def _is_entry(text: str, linked: str) -> bool:
+    """It begins with its link, and what follows is no sentence."""
+    return bool(linked) and text.startswith(linked) and text[-1] not in _ENDS
 
 
 class _Reader(HTMLParser):
@@ -112,7 +119,7 @@ class _Reader(HTMLParser):
                     text=text,
                     urls=urls,
                     is_heading=now.tag in _HEADINGS,
-                    is_reference=bool(urls) and now.tag == "li" and len(linked) * 2 >= len(text),
+                    is_reference=now.tag == "li" and len(urls) == 1 and _is_entry(text, linked),
                     sources=tuple(sorted({self._numbers[url] for url in urls if url in self._numbers})),
                 )
             )

@@ -286,7 +286,7 @@ def reason(error: IllegalState | InvalidInput) -> str:
 
 def _refusal(post: Post, action: Action) -> str:
     words = str(Post.Status(post.status).label).lower()
-    return f"This cannot be done now: the post is {words}. ({action.title})"
+    return f"{action.title}: that cannot be done while the post is {words}."
 
 
 def _warning(action: Action, request: HttpRequest, post: Post, form: forms.Form) -> str:

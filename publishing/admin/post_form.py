@@ -144,7 +144,7 @@ class PublishersForm(forms.Form):
 
     publishers: Any = forms.ModelMultipleChoiceField(
         queryset=Publisher.objects.filter(is_enabled=True),
-        widget=forms.CheckboxSelectMultiple({"class": "post-boxes"}),
+        widget=widgets.UnfoldAdminCheckboxSelectMultipleWidget(),
         error_messages={"required": "Choose at least one publisher."},
     )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -36,6 +36,27 @@ class Summary:
 
     total: Used
     rows: Sequence[Used]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Month:
+    """What was used in a calendar month, of each agent in its own time zone."""
+
+    first: date
+    rows: Sequence[Used]
+
+    @property
+    def cost(self) -> Decimal:
+        return sum((row.cost for row in self.rows), Decimal(0))
+
+    @property
+    def tokens(self) -> int:
+        return sum(row.tokens_in + row.tokens_out for row in self.rows)
+
+    @property
+    def posts(self) -> int:
+        """Posts that were written; one that two models had a part in counts for each."""
+        return sum(row.posts for row in self.rows)
 
 
 _SUMMARY = """
@@ -78,6 +99,19 @@ def summary(
         )
         total, *rows = [_used(row) for row in cursor.fetchall()]
     return Summary(total=total, rows=rows)
+
+
+def months(now: datetime, today: date) -> tuple[Month, Month]:
+    """This month and the last; `today` is the day at the reader's place."""
+    this = today.replace(day=1)
+    last = (this - timedelta(days=1)).replace(day=1)
+    # A day earlier: somewhere the month has begun already.
+    since = datetime.combine(last - timedelta(days=1), time(), UTC)
+    rows = summary(since, now, period="month").rows
+    this_month, last_month = (
+        Month(first=first, rows=[row for row in rows if row.period == first]) for first in (this, last)
+    )
+    return this_month, last_month
 
 
 def _used(row: Sequence[Any]) -> Used:

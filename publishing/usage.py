@@ -44,6 +44,8 @@ class Month:
 
     first: date
     rows: Sequence[Used]
+    #: That were written.
+    posts: int
 
     @property
     def cost(self) -> Decimal:
@@ -52,11 +54,6 @@ class Month:
     @property
     def tokens(self) -> int:
         return sum(row.tokens_in + row.tokens_out for row in self.rows)
-
-    @property
-    def posts(self) -> int:
-        """Posts that were written; one that two models had a part in counts for each."""
-        return sum(row.posts for row in self.rows)
 
 
 _SUMMARY = """
@@ -108,10 +105,29 @@ def months(now: datetime, today: date) -> tuple[Month, Month]:
     # A day earlier: somewhere the month has begun already.
     since = datetime.combine(last - timedelta(days=1), time(), UTC)
     rows = summary(since, now, period="month").rows
+    posts = written(since, now, period="month")
     this_month, last_month = (
-        Month(first=first, rows=[row for row in rows if row.period == first]) for first in (this, last)
+        Month(first=first, rows=[row for row in rows if row.period == first], posts=posts.get(first, 0))
+        for first in (this, last)
     )
     return this_month, last_month
+
+
+_WRITTEN = """
+SELECT date_trunc(%(period)s, ended_at AT TIME ZONE agent.timezone)::date, count(*)
+FROM publishing_generation
+JOIN publishing_agent agent ON agent.id = publishing_generation.agent_id
+WHERE state = 'done' AND ended_at >= %(since)s AND ended_at < %(until)s
+    AND (%(agent)s::int IS NULL OR agent_id = %(agent)s)
+GROUP BY 1
+"""
+
+
+def written(since: datetime, until: datetime, *, period: str, agent_id: int | None = None) -> dict[date, int]:
+    """How many posts were written in each period, whichever models had a part in them."""
+    with connection.cursor() as cursor:
+        cursor.execute(_WRITTEN, {"since": since, "until": until, "period": period, "agent": agent_id})
+        return dict(cursor.fetchall())
 
 
 def _used(row: Sequence[Any]) -> Used:

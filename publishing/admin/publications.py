@@ -15,6 +15,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import Truncator
 from unfold import widgets
 
 from jobs import display
@@ -72,8 +73,8 @@ class LeftFilter(DropdownFilter):
 
 @admin.register(Publication)
 class PublicationAdmin(ReadOnlyAdmin[Publication]):
-    list_display = ("post_title", "publisher", "state_label", "attempts", "due", "published", "address")
-    list_display_links = ("post_title",)
+    list_display = ("post_and_publisher", "state_label", "attempts", "moment", "address")
+    list_display_links = ("post_and_publisher",)
     list_filter = (LeftFilter, "state", "publisher")
     list_select_related = ("post", "publisher")
     search_fields = ("post__title",)
@@ -88,9 +89,13 @@ class PublicationAdmin(ReadOnlyAdmin[Publication]):
 
     # The list
 
-    @admin.display(description="Post")
-    def post_title(self, row: Publication) -> SafeString:
-        return format_html('<span class="jobs-wrap">{}</span>', row.post)
+    @admin.display(description="Publication")
+    def post_and_publisher(self, row: Publication) -> SafeString:
+        return format_html(
+            '<span class="jobs-two-lines"><strong>{}</strong><small>{}</small></span>',
+            row.post,
+            row.publisher,
+        )
 
     @admin.display(description="Attempts")
     def attempts(self, row: Publication) -> SafeString | str:
@@ -104,19 +109,25 @@ class PublicationAdmin(ReadOnlyAdmin[Publication]):
 
     @admin.display(description="State")
     def state_label(self, row: Publication) -> SafeString:
-        return state_badge(row)
+        if not row.errand:
+            return state_badge(row)
+        icon, tone = ("sync", "busy") if row.next_attempt_at else ("sync_problem", "bad")
+        errand = display.badge(f"To do: {row.get_errand_display().lower()}", icon, tone)
+        return format_html('<span class="jobs-two-lines">{}{}</span>', state_badge(row), errand)
+
+    @admin.display(description="When")
+    def moment(self, row: Publication) -> SafeString:
+        """When it went out, or was or is due."""
+        word, at = ("published", row.published_at) if row.published_at else ("due", row.due_at)
+        return format_html(
+            '<span class="jobs-two-lines jobs-nowrap"><span>{}</span><small>{}</small></span>',
+            display.moment(at),
+            word,
+        )
 
     @admin.display(description="Address there")
     def address(self, row: Publication) -> SafeString | str:
-        return address_there(row)
-
-    @admin.display(description="Due")
-    def due(self, row: Publication) -> SafeString | str:
-        return display.moment(row.due_at)
-
-    @admin.display(description="Published")
-    def published(self, row: Publication) -> SafeString | str:
-        return display.moment(row.published_at)
+        return address_there(row, longest=48)
 
     def has_send_again_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm(PUBLISH)
@@ -255,10 +266,13 @@ def state_badge(row: Publication) -> SafeString:
     return display.badge(str(State(row.state).label), icon, tone)
 
 
-def address_there(row: Publication) -> SafeString | str:
-    """A link to the post at its publisher, if that said where it is."""
+def address_there(row: Publication, *, longest: int | None = None) -> SafeString | str:
+    """A link to the post at its publisher, if that said where it is; its text may be cut."""
     if not row.remote_url.startswith(("http://", "https://")):
         return row.remote_id
+    text = row.remote_url.partition("://")[2] if longest else row.remote_url
     return format_html(
-        '<a class="jobs-link" rel="noopener noreferrer" href="{}">{}</a>', row.remote_url, row.remote_url
+        '<a class="jobs-link" rel="noopener noreferrer" href="{}">{}</a>',
+        row.remote_url,
+        Truncator(text).chars(longest) if longest else text,
     )

@@ -24,7 +24,7 @@ from publishing import controls, sources
 from publishing.admin.confirm import ask
 from publishing.admin.source_form import ItemForm, SourceForm, form_for, option_fields
 from publishing.models import Agent, FeedItem, Source
-from publishing.models.source import is_in
+from publishing.models.source import is_in, rank_of_trouble
 from publishing.sources import SourceAdapter
 
 State = Source.State
@@ -94,17 +94,20 @@ class SourceAdmin(ModelAdmin[Source]):
     )  # fmt: skip
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Source]:
-        """What is broken comes first."""
         items = FeedItem.objects.kept().filter(source=OuterRef("pk")).order_by().values("source")
-        users = Agent.sources.through.objects.filter(source=OuterRef("pk")).order_by().values("source")
-        return Source.objects.broken_first().annotate(
-            item_count=Coalesce(Subquery(items.annotate(number=Count("pk")).values("number")), 0),
-            agent_count=Coalesce(Subquery(users.annotate(number=Count("pk")).values("number")), 0),
+        users = Agent.objects.filter(sources=OuterRef("pk")).order_by().values("sources")
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(
+                item_count=Coalesce(Subquery(items.annotate(number=Count("pk")).values("number")), 0),
+                agent_count=Coalesce(Subquery(users.annotate(number=Count("pk")).values("number")), 0),
+            )
         )
 
-    def get_ordering(self, request: HttpRequest) -> list[str]:
-        """The queryset's own."""
-        return []
+    def get_ordering(self, request: HttpRequest) -> list[Any]:
+        """What is broken comes first."""
+        return [rank_of_trouble().asc(), "name", "pk"]
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change, form=form_for(_adapter(request, obj)), **kwargs)

@@ -180,9 +180,14 @@ def overview(request: HttpRequest) -> HttpResponse:
         "names_of_model": ("Model",),
         "by_both": _lines(months, lambda row: (row.agent_name or "", _model(row)), _query_of_both),
         "by_model": _lines(months, lambda row: (_model(row),), _query_of_model),
-        "bars": plots.of_usage(usage.summary(since, now, period="day").rows, days),
+        "bars": _bars(since, now, days),
     }
     return TemplateResponse(request, "admin/publishing/usage.html", context)
+
+
+def _bars(since: datetime, now: datetime, days: Sequence[date]) -> list[plots.Bars]:
+    rows = usage.summary(since, now, period="day").rows
+    return plots.of_usage(rows, usage.written(since, now, period="day"), days)
 
 
 def urls(site: Any) -> list[URLPattern]:
@@ -211,7 +216,7 @@ def _model(row: Used) -> str:
 
 
 def _query_of_both(row: Used) -> str:
-    return urlencode({"agent__id__exact": row.agent, "model": row.model}) if row.model else ""
+    return urlencode({"agent__id__exact": str(row.agent), "model": row.model}) if row.model else ""
 
 
 def _query_of_model(row: Used) -> str:

@@ -35,8 +35,7 @@ class SourceQuerySet(models.QuerySet["Source"]):
 
     def broken_first(self) -> Self:
         """By how much is wrong: gone, unreadable, failing, then all others by name."""
-        ranks = [When(is_in(state), then=rank) for rank, state in enumerate(Source.State.broken())]
-        return self.order_by(Case(*ranks, default=len(ranks)), "name", "pk")
+        return self.order_by(rank_of_trouble(), "name", "pk")
 
     def due(self, at: datetime) -> Self:
         """Sources to be polled at that time, the most overdue first."""
@@ -216,3 +215,9 @@ def is_in(state: str) -> Q:
         State.NEW.value: ~disabled & ~gone & ~unreadable & ~failing & new,
         State.OK.value: ~disabled & ~gone & ~unreadable & ~failing & ~new,
     }[state]
+
+
+def rank_of_trouble() -> Case:
+    """For a query: the worse the state, the smaller; the same for all that are not broken."""
+    ranks = [When(is_in(state), then=rank) for rank, state in enumerate(Source.State.broken())]
+    return Case(*ranks, default=len(ranks))

@@ -5,7 +5,7 @@ from decimal import Decimal
 from django.utils.safestring import SafeString
 
 from jobs.display import badge
-from publishing.models import Generation
+from publishing.models import Generation, UsageRecord
 from publishing.quotas import Quota
 
 #: The symbol and the tone of each state of a generation: never colour alone.
@@ -54,3 +54,13 @@ def generation_badge(state: str) -> SafeString:
     """The label of a generation's state."""
     icon, tone = _GENERATION_LOOKS[state]
     return badge(str(Generation.State(state).label), icon, tone)
+
+
+def usage_notes(record: UsageRecord) -> str:
+    """What is to be known about a record besides its numbers."""
+    notes = {
+        "paid for nothing": not record.has_result,
+        "perhaps not billed": record.is_doubtful,
+        "counted by us": record.is_estimated,
+    }
+    return ", ".join(note for note, holds in notes.items() if holds)

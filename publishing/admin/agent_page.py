@@ -136,7 +136,8 @@ def _bars(agent: Agent, now: datetime) -> list[plots.Bars]:
     days = plots.days_until(today, DAYS)
     since = datetime.combine(days[0], datetime.min.time(), agent.zone)
     rows = usage.summary(since, now, period="day", agent_id=agent.pk).rows
-    return plots.of_usage(rows, days)
+    posts = usage.written(since, now, period="day", agent_id=agent.pk)
+    return plots.of_usage(rows, posts, days)
 
 
 def _recent(agent: Agent) -> list[Any]:

@@ -21,6 +21,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.text import Truncator
 
 from jobs import display
 from jobs.admin import navigation, subjects
@@ -85,7 +86,7 @@ class WriterFilter(DropdownFilter):
 
 @admin.register(Agent)
 class AgentAdmin(MayRefuse, ModelAdmin[Agent]):
-    list_display = ("name_and_state", "used", "next_run", "last_post", "this_month", "workflow_label")
+    list_display = ("name_and_state", "used", "next_run", "last_post", "this_month")
     list_display_links = None
     list_filter = ("is_enabled", "workflow", WriterFilter)
     search_fields = ("name", "expertise", "topic")
@@ -141,18 +142,20 @@ class AgentAdmin(MayRefuse, ModelAdmin[Agent]):
         return format_html(
             '<span class="jobs-two-lines"><a class="jobs-link" href="{}">{}</a><small>{}</small></span>',
             reverse("admin:publishing_post_change", args=[post.pk]),
-            post.title,
+            Truncator(post.title).chars(70),
             display.moment(post.created_at),
         )
 
-    @admin.display(description="Posts this month")
-    def this_month(self, agent: Agent) -> str:
+    @admin.display(description="This month")
+    def this_month(self, agent: Agent) -> SafeString:
+        """Its posts, and what becomes of them."""
         found = getattr(agent, "quotas", [])
-        return next((f"{one.used:,.0f}" for one in found if (one.period, one.what) == ("month", "posts")), "")
-
-    @admin.display(description="Its posts")
-    def workflow_label(self, agent: Agent) -> str:
-        return str(agent.get_workflow_display())
+        posts = next((int(one.used) for one in found if (one.period, one.what) == ("month", "posts")), 0)
+        return format_html(
+            '<span class="jobs-two-lines"><span class="jobs-nowrap">{}</span><small>{}</small></span>',
+            display.count(posts, "post"),
+            agent.get_workflow_display(),
+        )
 
     # The pages
 

@@ -57,11 +57,10 @@ def by_day(
     return Bars(title=title, kind=kind, plot=plot, rows=rows[::-1], total=text(total))
 
 
-def of_usage(rows: Sequence[Used], days: Sequence[date]) -> list[Bars]:
+def of_usage(rows: Sequence[Used], posts: Mapping[date, int], days: Sequence[date]) -> list[Bars]:
     """Cost, tokens and posts of each of the days."""
     cost = _summed((row.period, row.cost) for row in rows)
     tokens = _summed((row.period, row.tokens_in + row.tokens_out) for row in rows)
-    posts = _summed((row.period, row.posts) for row in rows)
     return [
         by_day("Cost", "cost", cost, days, text=display.dollars, axis=display.dollars),
         by_day("Tokens", "tokens", tokens, days, text=display.count, axis=display.short),

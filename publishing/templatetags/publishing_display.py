@@ -9,6 +9,7 @@ register.filter("dollars", display.dollars)
 register.filter("number", display.count)
 register.filter("quota_in_words", display.in_words)
 register.filter("generation_badge", display.generation_badge)
+register.filter("usage_notes", display.usage_notes)
 
 
 @register.filter

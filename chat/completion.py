@@ -21,6 +21,7 @@ from jobs.outbound import (
     OutboundRejected,
     OutboundStream,
     OutboundUnavailable,
+    redact,
     stream,
 )
 
@@ -156,7 +157,7 @@ class _Question:
                 self._is_over = True
             else:
                 raise ChatRefused(
-                    f"{endpoint.url} answered with {kind or 'something that has no type'}, not with a model's answer: is "
+                    f"{redact(endpoint.url)} answered with {kind or 'something that has no type'}, not with a model's answer: is "
                     "CHAT_BASE_URL right? It usually ends with /v1.",
                     usage=self._usage(is_doubtful=True),
                 )

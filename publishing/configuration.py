@@ -54,7 +54,7 @@ def save(publisher: Publisher, *, settings: Mapping[str, object] | None, by: Abs
 
 def _put(publisher: Publisher, given: Mapping[str, object]) -> None:
     kind = publishers.get_kind(publisher.kind)
-    values = kind.clean({**_opened(publisher), **given})
+    values = kind.clean({**opened(publisher), **given})
     secrets = kind.parameters.secret_names()
     publisher.settings = {name: value for name, value in values.items() if name not in secrets}
     publisher.secrets = Sealed.of(
@@ -62,8 +62,8 @@ def _put(publisher: Publisher, given: Mapping[str, object]) -> None:
     )
 
 
-def _opened(publisher: Publisher) -> dict[str, str]:
-    """What is stored; nothing when no key opens it, so that it can be entered again."""
+def opened(publisher: Publisher) -> dict[str, str]:
+    """The stored secrets; none when no key opens them, so that they can be entered again."""
     try:
         return publisher.secrets.open()
     except SecretUnreadable:

@@ -75,6 +75,11 @@ def write(post: Post, changes: Mapping[str, Any], *, by: AbstractBaseUser | None
     return post
 
 
+def is_out(post: Post) -> bool:
+    """Whether readers would see a change of it."""
+    return post.status in _THERE
+
+
 def possible(post: Post) -> set[str]:
     """What its state lets people do with the post now, by the names of these functions and of the decisions.
 

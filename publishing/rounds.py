@@ -87,8 +87,11 @@ def update(run: ActiveRun, post_id: int | None) -> Updated:
     due = Publication.objects.errands(timezone.now())
     if post_id is not None:
         due = due.filter(post_id=post_id)
-    result = Updated()
+    result, until = Updated(), time.monotonic() + BATCH_SECONDS
     for publication_id in run.track(list(due.values_list("pk", flat=True)[:BATCH]), "Changing"):
+        if time.monotonic() > until:
+            run.log("The rest is for the next round.")
+            break
         row = errands.carry_out(publication_id, run_id=run.id)
         if row is not None:
             _count_errand(run, result, row)

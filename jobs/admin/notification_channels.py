@@ -1,6 +1,5 @@
 """Channels: where notifications go, how each does, and the button that tries one out."""
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -17,7 +16,7 @@ from unfold import widgets
 from jobs import display
 from jobs.admin import navigation
 from jobs.admin.base import ModelAdmin, require, user_of
-from jobs.admin.parameters import ParameterForm
+from jobs.admin.settings_form import SettingsForm
 from jobs.errors import InvalidInput, JobsError
 from jobs.models import NotificationChannel
 from jobs.notifications import channels, configuration
@@ -60,43 +59,6 @@ class ChannelForm(Form):
             ),
             "critical_is_never_quiet": widgets.UnfoldBooleanSwitchWidget(),
         }
-
-
-class _Kept:
-    """A kind whose secrets need not be given again."""
-
-    def __init__(self, kind: AnyKind, secrets: Mapping[str, str]) -> None:
-        self.parameters = kind.parameters
-        self._kind = kind
-        self._secrets = secrets
-
-    def clean(self, parameters: Mapping[str, object], /) -> dict[str, Any]:
-        names = self.parameters.secret_names()
-        given = {name: value for name, value in parameters.items() if value or name not in names}
-        return self._kind.clean({**self._secrets, **given})
-
-
-class SettingsForm(ParameterForm):
-    """The generated form of a kind's settings. What is secret goes in and never comes out."""
-
-    def __init__(
-        self,
-        kind: AnyKind,
-        *,
-        data: Mapping[str, Any] | None = None,
-        initial: Mapping[str, Any] | None = None,
-        secrets: Mapping[str, str] | None = None,
-    ) -> None:
-        super().__init__(_Kept(kind, secrets or {}), data=data, initial=initial)
-        for name, described in kind.parameters.model_json_schema()["properties"].items():
-            if described.get("format") == "uri":  # however long it may be, it is one line
-                self.fields[name].widget = widgets.UnfoldAdminTextInputWidget(attrs={"inputmode": "url"})
-        for name in kind.parameters.secret_names():
-            field = self.fields[name]
-            field.widget = widgets.UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"})
-            if (secrets or {}).get(name):
-                field.required = False
-                field.help_text = f"{field.help_text} It is set; leave this empty to keep it."
 
 
 @admin.register(NotificationChannel)
@@ -199,7 +161,13 @@ class NotificationChannelAdmin(ModelAdmin[NotificationChannel]):
         secrets = configuration.opened_secrets(channel)
         form = ChannelForm(request.POST or None, instance=channel)
         settings = (
-            SettingsForm(kind, data=request.POST or None, initial=channel.settings, secrets=secrets)
+            SettingsForm(
+                kind,
+                secret_names=kind.parameters.secret_names(),
+                data=request.POST or None,
+                initial=channel.settings,
+                secrets=secrets,
+            )
             if kind
             else None
         )

@@ -130,7 +130,7 @@ class SchedulePage:
             "parameters": parameters,
             "job": find_job(form["job"].value() or ""),
             "schedule_of_foreign_task": self._has_foreign_task(),
-            "time_zones": _time_zones(),
+            "time_zones": time_zones(),
             "preview": self._preview(form),
             "catch_up_words": _catch_up_words(form),
             "may_write": self.may_write,
@@ -195,5 +195,6 @@ def _catch_up_words(form: ScheduleForm) -> str:
 
 
 @lru_cache(maxsize=1)
-def _time_zones() -> list[str]:
+def time_zones() -> list[str]:
+    """Every name, for a field's suggestions."""
     return sorted(zoneinfo.available_timezones())

@@ -22,7 +22,7 @@ from tests.jobs_for_tests import tasks
 
 pytestmark = pytest.mark.django_db
 #: Session, user, permissions, the page's frame, and one to three for each panel.
-MOST_QUERIES = 18
+MOST_QUERIES = 21
 
 
 @pytest.fixture

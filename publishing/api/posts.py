@@ -25,6 +25,7 @@ from publishing.api.post_preview import PostPreviewSerializer, preview
 from publishing.api.serializers import IdField
 from publishing.models import Agent, Post, Publication, PublicationAttempt, Publisher
 
+_PUBLISH = "publishing.publish_post"
 _WENT_OUT = conflict("It is on its way or went out.")
 
 
@@ -180,13 +181,16 @@ class PostViewSet(mixins.ListModelMixin, GenericViewSet[Post]):
     @extend_schema(
         operation_id="posts_change",
         request=PostInputSerializer(partial=True),
-        responses={200: PostDetailSerializer, 409: _WENT_OUT},
+        responses={200: PostDetailSerializer, 409: conflict("It is on its way, or was taken back.")},
     )
     def partial_update(self, request: Request, pk: int) -> Response:
-        """Change a post that has not gone out."""
+        """Change a post. One that went out is changed everywhere; that needs the permission publishing.publish_post, too."""
+        post = self.get_object()
+        if posts.is_out(post) and not person(request).has_perm(_PUBLISH):
+            self.permission_denied(request, f"To change what went out needs the permission {_PUBLISH}.")
         serializer = PostInputSerializer(data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
-        return self._answer(posts.write(self.get_object(), serializer.validated_data, by=person(request)))
+        return self._answer(posts.write(post, serializer.validated_data, by=person(request)))
 
     @extend_schema(
         operation_id="posts_delete",
@@ -252,11 +256,11 @@ class PostViewSet(mixins.ListModelMixin, GenericViewSet[Post]):
         request=None,
         responses={
             202: STARTED,
-            409: conflict("It has not gone out, no publisher has it, or one cannot take it back."),
+            409: conflict("No publisher has it, or one that has it cannot take it back."),
         },
     )
     def withdraw(self, request: Request, pk: int) -> Response:
-        """Take it back from every publisher that has it."""
+        """Take a post that went out back from every publisher that has it."""
         run = posts.withdraw(self.get_object(), by=person(request), trigger=JobRun.Trigger.API)
         return started(run, request)
 
@@ -281,7 +285,7 @@ class PublicationSerializer(serializers.ModelSerializer[Publication]):
         model = Publication
         fields = [
             "id", "post", "publisher", "marker", "state", "reason", "due_at", "next_attempt_at", "attempts_made",
-            "looks_made", "remote_id", "remote_url", "published_at",
+            "looks_made", "remote_id", "remote_url", "published_at", "revision", "errand",
         ]  # fmt: skip
         read_only_fields = fields
 
@@ -365,7 +369,7 @@ class PublicationViewSet(mixins.ListModelMixin, GenericViewSet[Publication]):
         responses={200: PublicationDetailSerializer, 409: conflict("There is nothing left to try.")},
     )
     def try_again(self, request: Request, pk: int) -> Response:
-        """Try once more to change it there, or to take it back, after that was left to people."""
+        """Try once more to change the post there, or to take it back."""
         errands.try_again(self.get_object(), by=person(request))
         return self._answer()
 

@@ -23,7 +23,8 @@ _FENCED = re.compile(r"\A```[\w-]*[ \t]*\r?\n(.*?)\r?\n?```\Z", re.DOTALL)
 #: "[1]", "[1, 3]" and what models make of them.
 _CITATION = re.compile(r"[ \t]*\[(?:sources?\s+|#)?(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\]", re.IGNORECASE)
 _NUMBERED_LINK = re.compile(r"\[(\d{1,3})\]\([^()\s]*\)")
-_ADDRESS = re.compile(r"\(?(?:https?://|www\.)[^\s<>\"'“”()\[\]]+\)?", re.IGNORECASE)
+_WEB = r"""(?:https?://|www\.)[^\s<>"'“”()\[\]]*[^\s<>"'“”()\[\].,;:!?]"""
+_ADDRESS = re.compile(rf"\({_WEB}\)|{_WEB}", re.IGNORECASE)
 _BLOCKS = {"p", "ul", "ol", "li", "blockquote", "pre", "h2", "h3"}
 #: Elements that stay out, but part what stands in them from what does not.
 _DIVIDING = {
@@ -208,8 +209,7 @@ class _Reader(HTMLParser):
         """Addresses of sources as their numbers; others are gone."""
 
         def read(match: re.Match[str]) -> str:
-            address = match[0].strip("().,;:!?")
-            number = self._followed(address)
+            number = self._followed(match[0].strip("()"))
             return "" if number is None else f"[{number}]"
 
         return _ADDRESS.sub(read, text)
@@ -252,11 +252,9 @@ def _without_frame(blocks: list[Block]) -> list[Block]:
     """The text without headings in front of its first paragraph and without a list of sources at its end."""
     while blocks and blocks[0].tag in _HEADINGS:
         blocks = blocks[1:]
-    for number, block in enumerate(blocks):
-        if block.tag in _HEADINGS and block.text.strip(" :*").casefold() in sources_headings():
-            following = (at for at in range(number + 1, len(blocks)) if blocks[at].tag == "h2")
-            end = next(following, len(blocks))
-            return blocks[:number] + blocks[end:]
+    starts = [at for at, block in enumerate(blocks) if block.tag in _HEADINGS]
+    if starts and blocks[starts[-1]].text.strip(" :*").casefold() in sources_headings():
+        return blocks[: starts[-1]]
     return blocks
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urljoin, urlsplit
 from uuid import uuid4
 
 from pydantic import SecretStr
@@ -36,6 +36,8 @@ HINTS = {
     "rest_no_route": "The REST API of posts is switched off there, perhaps by a plug-in.",
     "rest_disabled": "The REST API is switched off there, perhaps by a plug-in.",
 }
+#: It says these to users who may not, and to strangers as well.
+_SAID_TO_STRANGERS = {code for code in HINTS if code.startswith("rest_") and code != "rest_disabled"}
 _STRANGER = (
     "WordPress took us for a stranger. Either user or application password are wrong, or the web server there does not "
     "hand on the header Authorization (Apache: “CGIPassAuth On”)."
@@ -67,6 +69,10 @@ class TermExists(PublishRefused):
 
 class NoTrash(PublishRefused):
     """The site keeps no trash: what is deleted is gone."""
+
+
+class _Stranger(PublishRefused):
+    """WordPress does not know who asks."""
 
 
 @dataclass(frozen=True)
@@ -133,13 +139,15 @@ class Site:
             return NoTrash(told, status=status)
         if status in {408, 425, 429} or status >= 500:
             return None
-        return PublishRefused(f"{self._hint(response, code)} {told}".strip(), status=status)
-
-    def _hint(self, response: OutboundResponse, code: str) -> str:
-        if response.redirects or 300 <= response.status < 400:
-            return f"{self.settings.site_url} leads to another address: use that one."
-        is_stranger = response.status == 401 and code.startswith("rest_") and code != "rest_disabled"
-        return "" if is_stranger else HINTS.get(code, "")
+        if response.redirects or 300 <= status < 400:
+            target = urlsplit(urljoin(response.url, response.headers.get("location", "")))
+            to = f"{target.scheme}://{target.netloc}"
+            return PublishRefused(
+                f"The address of the site leads to {to}: use that one. {told}", status=status
+            )
+        if status == 401 and (code not in HINTS or code in _SAID_TO_STRANGERS):
+            return _Stranger(told, status=status)
+        return PublishRefused(f"{HINTS.get(code, '')} {told}".strip(), status=status)
 
 
 def sign_in(settings: Access) -> Site:
@@ -149,7 +157,7 @@ def sign_in(settings: Access) -> Site:
         site = Site(settings, root)
         try:
             answer = site.look("posts", {"context": "edit", "per_page": "1", "_fields": "id"})
-        except PublishRefused as error:
+        except _Stranger as error:
             raise _explained(error, site) from error
         if objects_of(answer) is not None:
             return Site(settings, root, parse_http_date(answer.headers.get("date", "")))
@@ -164,8 +172,6 @@ def sign_in(settings: Access) -> Site:
 
 def _explained(error: PublishRefused, site: Site) -> PublishRefused:
     """WordPress often ignores credentials that it does not know. Its index says whether it takes any."""
-    if error.status != 401 or not str(error).startswith("http"):
-        return error  # it has said why
     try:
         index = object_of(site.look("", {"_fields": "authentication"})) or {}
     except (PublishLater, PublishRefused):

@@ -259,8 +259,12 @@ def test_of_markup_only_text_is_left(writer, model):
 
 def test_a_link_to_a_source_names_it(writer, model):
     address = BRIEF.items[2].url
-    model(answering(text(middle=f"\n\nAs [a paper]({address}/) says, and [5]({address}) and {address}.\n\n")))
+    middle = (
+        f"\n\nAs [a paper]({address}/) says, and [5]({address}) (see {address}), or {address}. So it is.\n\n"
+    )
+    model(answering(text(middle=middle)))
     body = written(writer).result
+    assert re.search(r"\(see <a [^>]*>\[4\]</a>\), or <a [^>]*>\[4\]</a>\. So it is", body["html"])
     assert body["item_ids"] == [2, 4, 1, 3, 5] and body["notes"] == []
     assert f'As a paper <a href="{address}"' in body["html"] and ">[4]</a> says" in body["html"]
 

@@ -115,8 +115,8 @@ class Interleavings(RuleBasedStateMachine):
         """A worker that nothing befalls."""
         self.wait()
         if (turn := self.take()) is not None:
-            self.do(turn, answer)
-            publications.settle(turn, self.working.pop(turn))
+            publications.settle(turn, self.do(turn, answer))
+            del self.working[turn]
 
     @rule()
     def only_take(self):
@@ -131,10 +131,12 @@ class Interleavings(RuleBasedStateMachine):
         self.working[taken] = None
         return taken
 
-    def do(self, turn: Turn, answer: str) -> None:
+    def do(self, turn: Turn, answer: str) -> Verdict:
         self.shelf.answer = answer
-        self.working[turn] = publications._look(turn) if turn.is_look else publications._send(turn)
+        verdict = publications._look(turn) if turn.is_look else publications._send(turn)
         self.shelf.answer = "published"
+        self.working[turn] = verdict
+        return verdict
 
     @rule(answer=st.sampled_from(ANSWERS), which=st.integers(0, 3))
     def execute(self, answer, which):

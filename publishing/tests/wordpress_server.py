@@ -8,6 +8,7 @@ import base64
 import re
 from html import escape
 from typing import Any
+from urllib.parse import urlencode
 
 from publishing.tests.faulty_server import FaultyServer, Incoming, Reply
 
@@ -31,6 +32,8 @@ class WordPressServer(FaultyServer):
         self.may = EDITOR
         self.has_pretty_addresses = True
         self.is_switched_off = False
+        #: Another address, which it sends everybody to.
+        self.moved_to = ""
         #: As over plain http: no password counts.
         self.takes_passwords = True
         self.strips_authorization = False
@@ -83,6 +86,9 @@ class WordPressServer(FaultyServer):
         return "-" if named is None else named.removeprefix("/").removeprefix("wp/v2/")
 
     def respond(self, request: Incoming) -> Reply:
+        if self.moved_to:
+            query = urlencode(request.query)
+            return Reply(301, b"", {"Location": f"{self.moved_to}{request.path}?{query}"})
         route = self._route(request)
         if route == "-":
             return Reply(404, b"<html>Not Found</html>")

@@ -47,8 +47,8 @@ def test_posts_are_published_once_or_explained_whatever_dies(world: World, place
 
     workers = [worker(), worker()]
     world.beat()
-    drill.schedule(places, COUNT, first=timedelta(seconds=1), over=timedelta(seconds=SECONDS))
     drill.make_rounds()
+    drill.schedule(places, COUNT, first=timedelta(seconds=1), over=timedelta(seconds=SECONDS))
     ends = time.monotonic() + SECONDS + 3
     while time.monotonic() < ends:
         time.sleep(1.5)

@@ -64,8 +64,8 @@ _WHEN_READ = ["dropped", "half", "busy", "broken", "proxy_gave_up", "wrong_json"
 class Place(Protocol):
     """Where posts go: something that knows how often it has each."""
 
-    kind: str
-
+    @property
+    def kind(self) -> str: ...
     def settings(self) -> dict[str, Any]: ...
     def secrets(self) -> dict[str, str]: ...
     def count(self, marker: str) -> int: ...
@@ -141,7 +141,8 @@ class World:
         self.left_to_people = 0
         self._lock = threading.Lock()
         self._files = folder
-        self.servers = [stand_in() for stand_in in (*STAND_INS, Blind)]
+        kinds: tuple[type[FaultyServer], ...] = (*STAND_INS, Blind)
+        self.servers = [kind() for kind in kinds]
         self.places: dict[int, Place] = {}
         #: A publisher that is disabled before its posts are due.
         self.closed: Publisher
@@ -172,6 +173,7 @@ class World:
         self.closed = publisher
 
     def _when_sent(self, marker: str) -> str:
+        time.sleep(self.chance.uniform(0, 0.1))  # a server takes its time: workers die while they wait for it
         with self._lock:
             if self.chance.random() >= self.faulty:
                 return ""
@@ -219,22 +221,29 @@ def schedule(world: World, count: int, *, first: timedelta, over: timedelta) -> 
     Some are moved afterwards. One publisher is disabled at the end: what waits for it has to be missed.
     """
     chance, publishers = world.chance, list(Publisher.objects.exclude(pk=world.closed.pk).order_by("pk"))
-    begins, left, number = timezone.now() + first, count, 0
+    chosen: list[tuple[Post, list[Publisher]]] = []
+    left = count
     while left:
-        number += 1
-        chosen = chance.sample(publishers, min(chance.randint(1, 3), left))
-        if number % 10 == 0 and left > len(chosen):
-            chosen.append(world.closed)
-        left -= len(chosen)
-        post = posts.write(
-            Post(), {"title": f"Post {number}", "body_html": f"<p>Text {number}.</p>"}, by=None
-        )
-        at = begins + over * (1 - left / count)
-        post = posts.schedule(post, at, chosen, by=None)
+        some = chance.sample(publishers, min(chance.randint(1, 3), left))
+        if len(chosen) % 10 == 9 and left > len(some):
+            some.append(world.closed)
+        left -= len(some)
+        text = {"title": f"Post {len(chosen)}", "body_html": f"<p>Text {len(chosen)}.</p>"}
+        chosen.append((posts.write(Post(), text, by=None), some))
+    begins, soon = timezone.now() + first, timedelta(seconds=2)
+    for number, (post, some) in enumerate(chosen):
+        at = begins + over * (number / len(chosen))
+        post = posts.schedule(post, max(at, timezone.now() + soon), some, by=None)
         if chance.random() < 0.1:
-            posts.schedule(post, at + over * 0.05, chosen, by=None)
+            posts.schedule(post, max(at + over * 0.05, timezone.now() + soon), some, by=None)
     configuration.disable(world.closed, by=None)
     Publisher.objects.filter(pk=world.closed.pk).update(lateness=timedelta(seconds=10))
+
+
+def is_anything_untried(world: World) -> bool:
+    """Something was not even sent once: faults and kills have not met it yet."""
+    publications = Publication.objects.filter(state=State.WAITING, attempts_made=0)
+    return publications.exclude(publisher=world.closed).exists()
 
 
 def is_settled() -> bool:

@@ -31,6 +31,8 @@ PACKAGES = (
     "mariadb-client-core",
 )
 EXTENSIONS = ("mysqlnd", "mysqli", "mbstring", "dom", "ctype", "tokenizer", "fileinfo", "iconv")
+#: Where the folders are, and how their names begin. Short: the path of a socket may not be long.
+_FOLDER, _PREFIX = Path("/tmp"), f"almanac-wp-{os.geteuid()}-"
 #: Seconds for packages to arrive, and for a server to answer.
 INSTALL_SECONDS, START_SECONDS = 300, 60
 
@@ -130,8 +132,10 @@ class RealWordPress:
 @contextmanager
 def running() -> Iterator[RealWordPress]:
     """Raises NotHere."""
+    _remove_leftovers()
     with ExitStack() as stack:
-        base = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="almanac-wp-", dir="/tmp")))
+        prefix = f"{_PREFIX}{os.getpid()}-"
+        base = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=prefix, dir=_FOLDER)))
         root = base / "root"
         _unpack(base / "packages", root)
         environment = _environment(root)
@@ -142,11 +146,17 @@ def running() -> Iterator[RealWordPress]:
         found = _php(php, environment, site, _INSTALL % {"password": password})
         port = free_port()
         command = [*php, "-S", f"127.0.0.1:{port}", "-t", str(site), str(site / "router.php")]
-        # several at a time, as any web server
-        web = {**environment, "PHP_CLI_SERVER_WORKERS": "4"}
-        _start(stack, command, web, base / "web.log")
+        _start(stack, command, environment, base / "web.log")
         versions = "WordPress {wordpress}, PHP {php}, database {database}".format(**found)
         yield RealWordPress(port, site, found["passwords"], versions, php, environment)
+
+
+def _remove_leftovers() -> None:
+    """Folders of test sessions that were killed; their servers died with them."""
+    for folder in _FOLDER.glob(f"{_PREFIX}*"):
+        owner = folder.name.removeprefix(_PREFIX).partition("-")[0]
+        if owner.isdecimal() and not Path(f"/proc/{owner}").exists():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _unpack(packages: Path, root: Path) -> None:
@@ -272,8 +282,10 @@ def _php(php: Sequence[str], environment: Mapping[str, str], folder: Path, code:
 
 
 def _start(stack: ExitStack, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
-    """A program with all that it starts, ended with the stack."""
+    """A program that ends with the stack, or when this process is killed."""
     output = stack.enter_context(log.open("w"))
+    if shutil.which("setpriv"):
+        command = ["setpriv", "--pdeathsig", "KILL", *command]
     program = subprocess.Popen(
         command, env=dict(environment), stdout=output, stderr=subprocess.STDOUT, start_new_session=True
     )

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.utils import timezone
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Dialog, Page, expect
 
 from publishing import agents
 from publishing.models import Post, PostSource, Publication
@@ -110,7 +110,12 @@ def test_what_was_typed_is_not_left_behind_without_a_question(page):
     post = make_post()
     page.goto(f"{POSTS}{post.pk}/change/")
     asked: list[str] = []
-    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
+
+    def stay(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    page.on("dialog", stay)
     page.fill("#id_title", "Typed and not saved")
     page.click(".jobs-submit >> text=Close")
     page.wait_for_timeout(500)

@@ -37,7 +37,7 @@ def scheduled(at: datetime, **fields) -> Post:
 def page(client, at: datetime, **query) -> str:
     answer = client.get(CALENDAR, {"date": f"{at:%Y-%m-%d}", **query})
     assert answer.status_code == 200
-    return answer.content.decode()
+    return str(answer.content.decode())
 
 
 def move(client, post: Post, typed: str, **more):

@@ -52,7 +52,7 @@ def fields(post: Post, **changes) -> dict[str, str]:
 def shown(client, post: Post) -> str:
     answer = client.get(page_of(post))
     assert answer.status_code == 200
-    return answer.content.decode()
+    return str(answer.content.decode())
 
 
 def test_a_post_is_written_with_everything_about_it(client):
@@ -273,7 +273,7 @@ def test_a_post_written_by_the_digest_is_shown_with_its_sources(client, settings
     agent = make_agent(sources=[source], length="short", max_items=8)
     written = tasks.generate_post(make_run(), agent_id=agent.pk)
     assert written.is_written, written
-    page = shown(client, Post.objects.get(pk=written.post_id))
+    page = shown(client, Post.objects.get())
     post = Post.objects.get()
     assert page.count('class="post-cite"') == post.sources.count() > 2
     assert "none: no model was used" in page

@@ -56,8 +56,8 @@ ERRORS = (404, 410, 500)
 
 MAKE_ITEMS = """
 INSERT INTO publishing_feeditem (source_id, identity, fingerprint, url, title, author, summary_html, content_html, language,
-    categories, enclosures, state, state_reason, fetched_at, published_at)
-SELECT source.id, 'guid:' || n, '', 'https://feeds.example/' || n, 'Item ' || n, '', '', '', '', '{}', '[]', 'seen', '',
+    categories, enclosures, state, state_reason, replays, fetched_at, published_at)
+SELECT source.id, 'guid:' || n, '', 'https://feeds.example/' || n, 'Item ' || n, '', '', '', '', '{}', '[]', 'seen', '', 0,
     now() - n * interval '1 day', now() - n * interval '1 day'
 FROM publishing_source AS source, generate_series(1, %s) AS n WHERE source.url LIKE '%%/same/%%'
 """

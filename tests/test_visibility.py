@@ -39,6 +39,7 @@ MUST_SHOW = {
     "api/v1/runs/<uuid:id>/logs/",
     "api/v1/schedules/",
     "api/v1/schedules/<int:pk>/",
+    "api/v1/tasks/status/<uuid:id>/",
 }
 #: Of lists, and of whatever else takes them.
 QUERIES = ("", f"?q={WORD}", "?status=failed&window=1h")
@@ -152,7 +153,8 @@ def is_about(address, gone):
 
 
 def kind_in(route, model):
-    return model._meta.model_name in route or f"api/v1/{'runs' if model is JobRun else 'schedules'}/" in route
+    places = ("runs", "tasks") if model is JobRun else ("schedules",)
+    return model._meta.model_name in route or any(f"api/v1/{place}/" in route for place in places)
 
 
 def root_request(root):

@@ -31,7 +31,7 @@ PUBLISH = "publishing.publish_post"
 LOOKS: dict[str, tuple[str, str]] = {
     State.WAITING: ("schedule", "calm"),
     State.SENDING: ("send", "busy"),
-    State.UNCONFIRMED: ("help", "bad"),
+    State.UNCONFIRMED: ("help", "warn"),
     State.PUBLISHED: ("check_circle", "good"),
     State.FAILED: ("error", "bad"),
     State.MISSED: ("event_busy", "bad"),

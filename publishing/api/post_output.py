@@ -11,7 +11,7 @@ from publishing.models import Generation, GenerationStep, Post, PostSource, Post
 
 
 class TransitionSerializer(serializers.ModelSerializer[PostTransition]):
-    by = serializers.CharField(source="by.username", default=None, read_only=True)
+    by = serializers.CharField(source="by.username", default=None, allow_null=True, read_only=True)
 
     class Meta:
         model = PostTransition
@@ -31,7 +31,7 @@ class PostPublicationSerializer(serializers.ModelSerializer[Publication]):
 
     class Meta:
         model = Publication
-        fields = ["id", "publisher", "state", "reason", "due_at", "published_at", "url"]
+        fields = ["id", "publisher", "state", "errand", "reason", "due_at", "published_at", "url"]
         read_only_fields = fields
 
 
@@ -89,7 +89,7 @@ class PostSerializer(serializers.ModelSerializer[Post]):
 
 
 class PostDetailSerializer(PostSerializer):
-    agent_name = serializers.CharField(source="agent.name", default=None, read_only=True)
+    agent_name = serializers.CharField(source="agent.name", default=None, allow_null=True, read_only=True)
     notes = serializers.ListField(
         child=serializers.CharField(), read_only=True, help_text="What an editor should know."
     )

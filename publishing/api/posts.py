@@ -17,7 +17,7 @@ from jobs.api.filters import IdFilter, MomentFilter
 from jobs.api.pagination import NewestFirst
 from jobs.api.parsing import StrictSerializer, read_body
 from jobs.models import JobRun
-from publishing import posts, publications
+from publishing import errands, posts, publications
 from publishing.api.agents import QUOTA_EXCEEDED, write
 from publishing.api.post_output import PostDetailSerializer, PostSerializer
 from publishing.api.post_pages import PostPages
@@ -25,6 +25,7 @@ from publishing.api.post_preview import PostPreviewSerializer, preview
 from publishing.api.serializers import IdField
 from publishing.models import Agent, Post, Publication, PublicationAttempt, Publisher
 
+_PUBLISH = "publishing.publish_post"
 _WENT_OUT = conflict("It is on its way or went out.")
 
 
@@ -129,6 +130,7 @@ class PostViewSet(mixins.ListModelMixin, GenericViewSet[Post]):
         "reject": "publishing.review_post",
         "schedule": "publishing.publish_post",
         "publish": "publishing.publish_post",
+        "withdraw": "publishing.publish_post",
     }
 
     def get_serializer_class(self) -> type[PostSerializer]:
@@ -179,13 +181,16 @@ class PostViewSet(mixins.ListModelMixin, GenericViewSet[Post]):
     @extend_schema(
         operation_id="posts_change",
         request=PostInputSerializer(partial=True),
-        responses={200: PostDetailSerializer, 409: _WENT_OUT},
+        responses={200: PostDetailSerializer, 409: conflict("It is on its way, or was taken back.")},
     )
     def partial_update(self, request: Request, pk: int) -> Response:
-        """Change a post that has not gone out."""
+        """Change a post. One that went out is changed everywhere; that needs the permission publishing.publish_post, too."""
+        post = self.get_object()
+        if posts.is_out(post) and not person(request).has_perm(_PUBLISH):
+            self.permission_denied(request, f"To change what went out needs the permission {_PUBLISH}.")
         serializer = PostInputSerializer(data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
-        return self._answer(posts.write(self.get_object(), serializer.validated_data, by=person(request)))
+        return self._answer(posts.write(post, serializer.validated_data, by=person(request)))
 
     @extend_schema(
         operation_id="posts_delete",
@@ -246,6 +251,19 @@ class PostViewSet(mixins.ListModelMixin, GenericViewSet[Post]):
         run = posts.publish_now(self.get_object(), chosen, by=person(request), trigger=JobRun.Trigger.API)
         return started(run, request)
 
+    @extend_schema(
+        operation_id="posts_withdraw",
+        request=None,
+        responses={
+            202: STARTED,
+            409: conflict("No publisher has it, or one that has it cannot take it back."),
+        },
+    )
+    def withdraw(self, request: Request, pk: int) -> Response:
+        """Take a post that went out back from every publisher that has it."""
+        run = posts.withdraw(self.get_object(), by=person(request), trigger=JobRun.Trigger.API)
+        return started(run, request)
+
     def _decide(self, request: Request, decision: Post.Status) -> Response:
         note = read_body(DecisionSerializer, request)["note"]
         return self._answer(posts.decide(self.get_object(), decision, by=person(request), note=note))
@@ -267,7 +285,7 @@ class PublicationSerializer(serializers.ModelSerializer[Publication]):
         model = Publication
         fields = [
             "id", "post", "publisher", "marker", "state", "reason", "due_at", "next_attempt_at", "attempts_made",
-            "looks_made", "remote_id", "remote_url", "published_at",
+            "looks_made", "remote_id", "remote_url", "published_at", "revision", "errand",
         ]  # fmt: skip
         read_only_fields = fields
 
@@ -305,6 +323,7 @@ class PublicationViewSet(mixins.ListModelMixin, GenericViewSet[Publication]):
         "retrieve": "publishing.view_publication",
         "send_again": "publishing.publish_post",
         "confirm": "publishing.publish_post",
+        "try_again": "publishing.publish_post",
     }
 
     def get_serializer_class(self) -> type[PublicationSerializer]:
@@ -342,6 +361,16 @@ class PublicationViewSet(mixins.ListModelMixin, GenericViewSet[Publication]):
         """Say that an unconfirmed post is there."""
         url = read_body(SeenThereSerializer, request)["url"]
         publications.confirm(self.get_object(), url=url, by=person(request))
+        return self._answer()
+
+    @extend_schema(
+        operation_id="publications_try_again",
+        request=None,
+        responses={200: PublicationDetailSerializer, 409: conflict("There is nothing left to try.")},
+    )
+    def try_again(self, request: Request, pk: int) -> Response:
+        """Try once more to change the post there, or to take it back."""
+        errands.try_again(self.get_object(), by=person(request))
         return self._answer()
 
     def _answer(self) -> Response:

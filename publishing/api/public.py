@@ -8,7 +8,7 @@ from django.http import Http404, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import get_conditional_response
 from django.utils.http import http_date
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 from rest_framework.renderers import JSONRenderer
@@ -24,6 +24,7 @@ from publishing.site.catalogue import NothingThere
 from publishing.site.entry import Entry
 
 _LARGEST_ID = 2**63 - 1
+_SLUG = OpenApiParameter("slug", {"type": "string", "pattern": "^[-a-zA-Z0-9_]+$"}, OpenApiParameter.PATH)
 _NOT_THERE = OpenApiResponse(ErrorSerializer, description="There is no such thing on the site.")
 
 
@@ -113,6 +114,7 @@ class PublicPostView(PublicView):
     @extend_schema(
         operation_id="public_posts_retrieve",
         auth=[],
+        parameters=[_SLUG],
         responses={200: PublicPostDetailSerializer, 404: _NOT_THERE},
     )
     def get(self, request: Request, slug: str) -> HttpResponseBase:

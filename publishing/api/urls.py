@@ -56,7 +56,7 @@ urlpatterns = [
     ),
     *(
         path(f"posts/<int:pk>/{name}/", PostViewSet.as_view({"post": name}), name=f"post-{name}")
-        for name in ("submit", "approve", "reject", "schedule", "publish")
+        for name in ("submit", "approve", "reject", "schedule", "publish", "withdraw")
     ),
     path("posts/<int:pk>/preview/", PostViewSet.as_view({"get": "preview"}), name="post-preview"),
     path("publications/", PublicationViewSet.as_view({"get": "list"}), name="publication-list"),
@@ -72,6 +72,11 @@ urlpatterns = [
         "publications/<int:pk>/confirm/",
         PublicationViewSet.as_view({"post": "confirm"}),
         name="publication-confirm",
+    ),
+    path(
+        "publications/<int:pk>/try-again/",
+        PublicationViewSet.as_view({"post": "try_again"}),
+        name="publication-try-again",
     ),
     path("publishers/", PublisherViewSet.as_view({"get": "list", "post": "create"}), name="publisher-list"),
     path("publishers/kinds/", PublisherKindsView.as_view(), name="publisher-kinds"),

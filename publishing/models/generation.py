@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Self
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Count, F, OuterRef, Q, Subquery, Sum
 from django.db.models.functions import Coalesce
@@ -180,6 +181,15 @@ class PostFingerprint(models.Model):
 
     post = models.OneToOneField(Post, on_delete=models.CASCADE, primary_key=True, related_name="fingerprint")
     runs = ArrayField(models.BigIntegerField(), default=list)
+    sketch = ArrayField(
+        models.BigIntegerField(),
+        default=list,
+        help_text="The least of the runs: near-duplicates share at least one, but for one pair in billions.",
+    )
+
+    class Meta:
+        # publishing.assessment
+        indexes = [GinIndex(fields=["sketch"], name="publishing_fingerprint_sketch")]
 
     def __str__(self) -> str:
         return f"Fingerprint of post {self.pk}"

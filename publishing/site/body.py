@@ -32,8 +32,11 @@ def for_page(html: str) -> str:
             return "</table></div>" if slash else f"{_SCROLLER}<table{attributes}>"
         if shift and len(name) == 2 and name[0] == "h" and name[1] in "12345":
             return f"<{slash}h{int(name[1]) + 1}{attributes}>"
-        if name == "img" and ' alt="' not in attributes:
-            return f'<img{attributes} alt="">'
+        if name == "img":
+            alt = "" if ' alt="' in attributes else ' alt=""'
+            return f'<img{attributes}{alt} loading="lazy" decoding="async">'
+        if name == "pre" and not slash:
+            return f'<pre{attributes} tabindex="0">'
         return tag[0]
 
     return _page_cleaner().clean(_TAG.sub(adapted, html))
@@ -62,9 +65,9 @@ def _page_cleaner() -> nh3.Cleaner:
     """Lets our own boxes through, and nothing else of their kind."""
     return new_cleaner(
         without=_LANDMARKS,
-        tag_attribute_values={"div": {"class": {"scroll"}, "role": {"group"}, "tabindex": {"0"}}},
-        set_tag_attribute_values={
-            "pre": {"tabindex": "0"},
-            "img": {"loading": "lazy", "decoding": "async"},
+        tag_attribute_values={
+            "div": {"class": {"scroll"}, "role": {"group"}, "tabindex": {"0"}},
+            "pre": {"tabindex": {"0"}},
+            "img": {"loading": {"lazy"}, "decoding": {"async"}},
         },
     )

@@ -20,6 +20,25 @@ PER_PAGE = 10
 #: Of so many posts, the newest, topics are counted.
 RECENT = 500
 
+#: What a link to a post takes, and what its page and entries of lists and feeds take besides. Asking for all columns of
+#: three tables would cost more than looking them up.
+_LINK = (
+    "published_at",
+    "due_at",
+    *(f"post__{name}" for name in ("slug", "title", "language", "updated_at", "revision")),
+)
+_TEXT = (
+    "tags",
+    "keywords",
+    "excerpt",
+    "body_html",
+    "meta_title",
+    "meta_description",
+    "canonical_url",
+    "word_count",
+)
+_WHOLE = (*_LINK, "marker", *(f"post__{name}" for name in _TEXT), "post__agent__name")
+
 Publications = QuerySet[Publication]
 
 
@@ -46,6 +65,7 @@ def shown() -> Publications:
             published_at__isnull=False,
         )
         .select_related("post__agent")
+        .only(*_WHOLE)
         .order_by("-published_at", "-pk")
     )
 
@@ -111,16 +131,14 @@ def months() -> list[datetime]:
 
 def topics() -> list[tuple[Tag, int]]:
     """The tags of the newest posts with how many of these have them, the most common first."""
-    tags = shown().select_related(None).values_list("post__tags", flat=True)[:RECENT]
+    tags = shown().values_list("post__tags", flat=True)[:RECENT]
     counts = Counter(tag for names in tags for tag in Tag.all_of(names))
     return sorted(counts.items(), key=lambda counted: (-counted[1], counted[0].name.casefold()))
 
 
 def without_texts(publications: Publications) -> Publications:
     """With so much of their posts as it takes to link to them."""
-    names = ["slug", "title", "language", "updated_at", "revision"]
-    bare = publications.select_related(None).select_related("post")
-    return bare.only("published_at", "due_at", *(f"post__{name}" for name in names))
+    return publications.select_related(None).select_related("post").only(*_LINK)
 
 
 def newest(publications: Publications, count: int) -> list[Entry]:

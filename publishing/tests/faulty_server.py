@@ -6,6 +6,7 @@ A stand-in says what its service does (`respond`) and which requests change a po
 
 import json
 import socket
+import sys
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -49,6 +50,15 @@ class Reply:
     def json(cls, content: object, status: int = 200, headers: Mapping[str, str] | None = None) -> "Reply":
         sent = {"Content-Type": "application/json; charset=utf-8", **(headers or {})}
         return cls(status, json.dumps(content).encode(), sent)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A sender that hung up, or was killed, is nothing to tell of."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]  # only printed
 
 
 class FaultyServer(ABC):
@@ -95,8 +105,7 @@ class FaultyServer(ABC):
         self._serve()
 
     def _bound(self, port: int) -> ThreadingHTTPServer:
-        server = ThreadingHTTPServer(("127.0.0.1", port), self._handler(), bind_and_activate=False)
-        server.daemon_threads = True
+        server = _Server(("127.0.0.1", port), self._handler(), bind_and_activate=False)
         server.server_bind()
         return server
 

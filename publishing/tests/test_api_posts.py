@@ -5,11 +5,12 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from jobs.context import ActiveRun
 from jobs.models import JobRun
 from publishing import publishers, rounds, tasks
 from publishing.models import Post, Publication, Publisher
-from publishing.tests.api_client import client_with
-from publishing.tests.factories import make_post, make_publication, make_publisher, make_run
+from publishing.tests.api_client import client_with, patch, post
+from publishing.tests.factories import make_post, make_publication, make_publisher, make_run, put_on_site
 from publishing.tests.receiver import Receiver
 
 pytestmark = pytest.mark.django_db
@@ -28,12 +29,6 @@ def receiver(settings):
     with Receiver().running() as running:
         settings.OUTBOUND_ALLOWED_HOSTS = [running.host]
         yield running
-
-
-def post(client, address, body=None, status=200):
-    answer = client.post(address, body or {}, format="json")
-    assert answer.status_code == status, answer.json()
-    return answer.json() if answer.content else {}
 
 
 def test_a_post_is_written_approved_published_and_seen_at_its_publisher(client, receiver):
@@ -150,3 +145,36 @@ def test_the_test_of_a_publisher_says_what_was_found(client, receiver):
     publisher = make_publisher(settings={"url": receiver.url}, secrets={"key": KEY})
     assert post(client, f"{PUBLISHERS}{publisher.pk}/test/", status=202)["job"] == "publishing.test_publisher"
     assert "status 200" in tasks.test_publisher(make_run(), publisher_id=publisher.pk)
+
+
+def test_what_went_out_is_changed_and_taken_back_where_it_is(client):
+    shown = put_on_site(title="Old")
+    address = f"{POSTS}{shown.post_id}/"
+    assert patch(client, address, {"title": "New"})["title"] == "New"
+    (row,) = client.get(address).json()["publications"]
+    assert (row["state"], row["errand"]) == ("published", "update")
+    run = post(client, f"{address}withdraw/", status=202)
+    job = JobRun.objects.get(pk=run["id"])
+    tasks.update_publications(ActiveRun(job.pk, attempt=1), **job.parameters)
+    assert client.get(address).json()["status"] == "withdrawn"
+    assert client.get(f"/blog/posts/{shown.post.slug}/").status_code == 404
+    post(client, f"{address}withdraw/", status=409)
+
+
+def test_a_draft_cannot_be_taken_back(client):
+    assert "draft" in post(client, f"{POSTS}{make_post().pk}/withdraw/", status=409)["message"]
+
+
+def test_changing_what_readers_see_needs_the_right_to_publish():
+    shown, writer = put_on_site(), client_with("change_post")
+    said = patch(writer, f"{POSTS}{shown.post_id}/", {"title": "Mine"}, 403)
+    assert "publishing.publish_post" in said["message"]
+    assert patch(writer, f"{POSTS}{make_post().pk}/", {"title": "Mine"})["title"] == "Mine"
+
+
+def test_a_change_that_was_left_to_people_is_tried_again(client):
+    shown = put_on_site()
+    address = f"{PUBLICATIONS}{shown.pk}/try-again/"
+    post(client, address, status=409)
+    Publication.objects.filter(pk=shown.pk).update(errand="update", next_attempt_at=None)
+    assert post(client, address)["next_attempt_at"] is not None

@@ -22,7 +22,8 @@ def ada() -> User:
 def test_asking_for_a_poll_queues_a_run_and_leaves_an_audit_row(ada):
     source = make_source()
     run = controls.poll(source, by=ada, trigger=JobRun.Trigger.ADMIN, force=True)
-    assert (run.job, run.parameters) == ("publishing.monitor_feed", {"source_id": source.pk, "force": True})
+    asked = {"source_id": source.pk, "force": True, "auto_generate": None}
+    assert (run.job, run.parameters) == ("publishing.monitor_feed", asked)
     assert (run.requested_by, run.trigger) == (ada, JobRun.Trigger.ADMIN)
     assert LogEntry.objects.get().get_change_message() == "Asked for a poll of everything."
     assert controls.test(source, by=ada, trigger=JobRun.Trigger.API).job == "publishing.test_source"

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from publishing.models import Agent, Post, Publication
 from publishing.seo import structured_data
-from publishing.site import sitemap
+from publishing.site import body, sitemap
 from publishing.tests.factories import make_post, make_publisher, put_on_site
 
 pytestmark = pytest.mark.django_db
@@ -344,3 +344,12 @@ def test_a_page_asks_the_database_few_questions(client, path, most):
     with CaptureQueriesContext(connection) as asked:
         text(client, path)
     assert len(asked) <= most
+
+
+def test_every_process_makes_the_same_bytes_of_a_post_so_that_its_etag_holds():
+    html = '<img src="/a.png"><pre lang="en">x</pre><table title="t" lang="en"><tr><td>1</td></tr></table>'
+    made = set()
+    for _ in range(20):
+        body._page_cleaner.cache_clear()
+        made.add(body.for_page(html))
+    assert len(made) == 1

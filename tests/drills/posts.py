@@ -240,6 +240,12 @@ def schedule(world: World, count: int, *, first: timedelta, over: timedelta) -> 
     Publisher.objects.filter(pk=world.closed.pk).update(lateness=timedelta(seconds=10))
 
 
+def is_anything_untried(world: World) -> bool:
+    """Something was not even sent once: faults and kills have not met it yet."""
+    publications = Publication.objects.filter(state=State.WAITING, attempts_made=0)
+    return publications.exclude(publisher=world.closed).exists()
+
+
 def is_settled() -> bool:
     """Nothing more happens by itself."""
     return not (

@@ -1,7 +1,7 @@
 """A real Ghost: from npm, with SQLite, on loopback, in a temporary folder that is gone afterwards.
 
 The program itself is installed once, into `.almanac/real-servers`, and takes some minutes and 700 MB. REAL_GHOST names
-another version than the one below. Node comes from PATH if its version suits, else from PyPI.
+another version than the one below, such as 6.65.0. Node comes from PATH if its version suits, else from PyPI.
 """
 
 import fcntl
@@ -35,6 +35,8 @@ CACHE = Path(__file__).resolve().parents[2] / ".almanac" / "real-servers"
 INSTALL_SECONDS, START_SECONDS = 840, 90
 #: Loaded before Ghost: it ends when whoever started it is gone, however that ended.
 _WATCH = "process.stdin.on('end', () => process.exit(0)).resume();\n"
+#: For Ghost 6: its SQLite driver, as it is built here, ends Node when garbage is collected at a bad moment. So late.
+_LATE_GARBAGE = ("--min-semi-space-size=512", "--max-semi-space-size=512", "--max-old-space-size=8192")
 _OWNER = {"name": "Owner", "email": "owner@example.org", "blogTitle": "A real blog"}
 
 
@@ -93,10 +95,11 @@ def _started(node: Path, program: Path, folder: Path, proxy: CuttingProxy) -> It
     shutil.copytree(program / "content", folder / "content", symlinks=True)
     log, watch = folder / "log.txt", folder / "watch.js"
     watch.write_text(_WATCH)
+    options = _LATE_GARBAGE if (program / "pnpm-lock.yaml").exists() else ()
     with (
         log.open("w") as output,
         subprocess.Popen(
-            [str(node), "--require", str(watch), "index.js"],
+            [str(node), *options, "--require", str(watch), "index.js"],
             cwd=program,
             env=_environment(node) | _configuration(folder, proxy),
             stdin=subprocess.PIPE,

@@ -42,6 +42,7 @@ VALUES = {
     "what": "shutdown",
     "app_label": "jobs",
     "fingerprint": "f" * 40,
+    "slug": "walked",
 }
 
 

@@ -156,6 +156,11 @@ def _paths(sample: dict[str, Any]) -> dict[str, str]:
         "group_add": "/admin/auth/group/add/",
         "users": "/admin/auth/user/",
         "sources": "/admin/publishing/source/",
+        "agents": "/admin/publishing/agent/",
+        "agent_add": "/admin/publishing/agent/add/",
+        "publishers": "/admin/publishing/publisher/",
+        "publisher_add": "/admin/publishing/publisher/add/?kind=webhook",
+        "usage": "/admin/publishing/usage/",
     }
 
 

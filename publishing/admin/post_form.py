@@ -40,6 +40,10 @@ class WordsField(SimpleArrayField):
     def prepare_value(self, value: Any) -> Any:
         return ", ".join(map(str, value)) if isinstance(value, list) else value
 
+    def clean(self, value: Any) -> Any:
+        """Commas too many are none."""
+        return super().clean(",".join(filter(None, map(str.strip, str(value or "").split(",")))))
+
 
 def _words(help_text: str) -> WordsField:
     return WordsField(
@@ -105,8 +109,9 @@ class PostForm(Form):
         for name in FIELDS:
             if name in self.cleaned_data:
                 setattr(post, name, self.cleaned_data[name])
-            elif name not in ("canonical_url", "slug"):
-                setattr(post, name, _typed(name, self[name].value()))
+            else:
+                is_address = name in ("canonical_url", "slug")
+                setattr(post, name, "" if is_address else _typed(name, self[name].value()))
         post.body_html = clean_html(post.body_html)
         return post
 

@@ -56,8 +56,8 @@ class SourceForm(Form):
     class Meta:
         model = Source
         fields = (
-            "name", "kind", "url", "options", "language", "backfill_limit", "auto_generate",
-            "min_interval", "max_interval",
+            "name", "kind", "url", "options", "language", "backfill_limit", "min_interval", "max_interval",
+            "auto_generate",
         )  # fmt: skip
         labels = {"min_interval": "Shortest interval", "max_interval": "Longest interval"}
         widgets = {"options": widgets.UnfoldAdminTextareaWidget(attrs={"rows": 3})}

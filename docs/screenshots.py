@@ -162,6 +162,11 @@ def _paths(sample: dict[str, Any]) -> dict[str, str]:
         "post": f"/admin/publishing/post/{sample['post'].pk}/change/",
         "post_add": "/admin/publishing/post/add/",
         "post_schedule": f"/admin/publishing/post/{sample['post'].pk}/schedule/",
+        "agents": "/admin/publishing/agent/",
+        "agent_add": "/admin/publishing/agent/add/",
+        "publishers": "/admin/publishing/publisher/",
+        "publisher_add": "/admin/publishing/publisher/add/?kind=webhook",
+        "usage": "/admin/publishing/usage/",
     }
 
 

@@ -130,7 +130,7 @@ class SchedulePage:
             "parameters": parameters,
             "job": find_job(form["job"].value() or ""),
             "schedule_of_foreign_task": self._has_foreign_task(),
-            "time_zones": time_zones(),
+            "time_zones": _time_zones(),
             "preview": self._preview(form),
             "catch_up_words": _catch_up_words(form),
             "may_write": self.may_write,
@@ -195,6 +195,5 @@ def _catch_up_words(form: ScheduleForm) -> str:
 
 
 @lru_cache(maxsize=1)
-def time_zones() -> list[str]:
-    """Every name, for a field's suggestions."""
+def _time_zones() -> list[str]:
     return sorted(zoneinfo.available_timezones())

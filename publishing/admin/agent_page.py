@@ -3,19 +3,24 @@
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
+from jobs import display
 from jobs.admin.base import user_of
-from jobs.admin.schedule_page import time_zones
 from jobs.timing import InvalidTiming, describe, timing_of
 from publishing import agents, quotas, usage
 from publishing.admin import plots
 from publishing.admin.agent_form import AgentForm, preview, schedule_of
+from publishing.admin.zones import names as time_zones
+from publishing.admin.zones import viewer_zone
 from publishing.agents import InvalidAgent
 from publishing.models import Agent
 from publishing.quotas import Quota
@@ -97,6 +102,18 @@ def page_of(agent: Agent) -> str:
     return reverse("admin:publishing_agent_change", args=[agent.pk])
 
 
+def next_run_in_words(agent: Agent, zone: ZoneInfo) -> SafeString | str:
+    """When it writes by itself, in the reader's zone, or why it does not."""
+    at = agents.next_run_at(agent, timezone.now())
+    if at is not None:
+        return format_html(
+            '<span class="jobs-two-lines"><span>{}</span><small>{}</small></span>',
+            display.moment(at, zone),
+            display.both_clocks(at, zone),
+        )
+    return "only when asked" if agent.schedule_id is None else "not while it is disabled or paused"
+
+
 def in_pairs(found: Sequence[Quota]) -> list[tuple[str, list[Quota]]]:
     """Quotas by what they are about: that of the day and that of the month."""
     names = {"posts": "Posts", "tokens": "Tokens", "cost": "Cost"}
@@ -119,7 +136,7 @@ def _about(request: HttpRequest, agent: Agent, now: datetime) -> dict[str, Any]:
     return {
         "quotas": in_pairs(quotas.quotas(agent, now)),
         "writer_trouble": agents.why_not_write(agent),
-        "next_run_at": agents.next_run_at(agent, now),
+        "next_run": next_run_in_words(agent, viewer_zone(request)),
         "last_post": agent.posts.order_by("-created_at", "-pk").only("title", "created_at").first(),
         "day_ends_at": agent.day_ends(now),
         "month_ends_at": agent.month_ends(now),

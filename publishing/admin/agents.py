@@ -30,8 +30,9 @@ from jobs.errors import IllegalState, InvalidParameters
 from jobs.models import JobRun
 from publishing import agents, quotas, writers
 from publishing.admin.agent_form import WriteForm, preview
-from publishing.admin.agent_page import AgentPage, in_pairs, page_of
+from publishing.admin.agent_page import AgentPage, in_pairs, next_run_in_words, page_of
 from publishing.admin.deleting import MayRefuse
+from publishing.admin.zones import viewer_zone
 from publishing.errors import QuotaExceeded
 from publishing.models import Agent, Post
 
@@ -68,8 +69,10 @@ class AgentList(ChangeList):
             .distinct("agent_id")
         )
         last = {post.agent_id: post for post in posts.only("agent", "title", "created_at")}
+        zone = viewer_zone(request)
         for row in rows:
             row.quotas, row.last_post = used[row.pk], last.get(row.pk)
+            row.next_run = next_run_in_words(row, zone)
         self.result_list: Any = rows
 
 
@@ -86,7 +89,7 @@ class WriterFilter(DropdownFilter):
 
 @admin.register(Agent)
 class AgentAdmin(MayRefuse, ModelAdmin[Agent]):
-    list_display = ("name_and_state", "used", "next_run", "last_post", "this_month")
+    list_display = ("name_and_state", "used", "writes_next", "last_post", "this_month")
     list_display_links = None
     list_filter = ("is_enabled", "workflow", WriterFilter)
     search_fields = ("name", "expertise", "topic")
@@ -131,8 +134,9 @@ class AgentAdmin(MayRefuse, ModelAdmin[Agent]):
         return render_to_string("admin/publishing/agent/_quotas.html", {"quotas": found})
 
     @admin.display(description="Writes next")
-    def next_run(self, agent: Agent) -> SafeString | str:
-        return next_run_in_words(agent)
+    def writes_next(self, agent: Any) -> SafeString | str:
+        found: SafeString | str = agent.next_run
+        return found
 
     @admin.display(description="Last post")
     def last_post(self, agent: Agent) -> SafeString | str:
@@ -293,20 +297,6 @@ def state_badge(agent: Agent) -> SafeString:
     if agents.why_not_write(agent):
         return display.badge("Cannot write", "error", "bad")
     return display.badge("Enabled", "check_circle", "good")
-
-
-def next_run_in_words(agent: Agent) -> SafeString | str:
-    """When it writes by itself, in the reader's zone, or why it does not."""
-    at = agents.next_run_at(agent, timezone.now())
-    if at is not None:
-        return format_html(
-            '<span class="jobs-two-lines"><span>{}</span><small>{}</small></span>',
-            display.moment(at),
-            display.both_clocks(at, timezone.get_current_timezone()),
-        )
-    if agent.schedule_id is None:
-        return "only when asked"
-    return "not while it is disabled or paused"
 
 
 def _after(request: HttpRequest, agent: Agent, run: JobRun) -> str:

@@ -81,7 +81,11 @@ class GenerationAdmin(ReadOnlyAdmin[Generation]):
     @admin.display(description="Run")
     def run(self, generation: Generation) -> SafeString:
         address = reverse("admin:jobs_jobrun_change", args=[generation.run_id])
-        return format_html('<a class="jobs-link" href="{}">…{}</a>', address, str(generation.run_id)[-6:])
+        return format_html(
+            '<a class="jobs-link jobs-nowrap" href="{}">…\N{WORD JOINER}{}</a>',
+            address,
+            str(generation.run_id)[-6:],
+        )
 
     def change_view(
         self,

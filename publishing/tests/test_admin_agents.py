@@ -153,6 +153,13 @@ def test_the_list_and_the_page_tell_what_is_used_in_words(client):
     assert f"/admin/publishing/generation/{Generation.objects.get().pk}/change/" in page
 
 
+def test_when_it_writes_next_is_told_in_the_zone_of_the_reader(client):
+    agent = agents.save(Agent(), {"name": "Harbour", "timezone": "UTC"}, cron="30 12 * * *", by=None)
+    client.cookies["time_zone"] = "Asia/Kolkata"
+    for page in (LIST, page_of(agent)):
+        assert "18:00 Asia/Kolkata · 12:30 UTC" in client.get(page).content.decode()
+
+
 def test_a_writer_that_cannot_be_used_is_told(client, settings):
     settings.OPENAI_API_KEY = ""
     make_agent(writer="openai")

@@ -29,9 +29,10 @@ def bulletin(monkeypatch, settings):
 @pytest.mark.django_db
 @pytest.mark.parametrize("fault", ["", "dropped", "cut", "half", "busy", "broken_but_kept", "wrong_json"])
 def test_the_kind_on_the_page_publishes_once(bulletin, settings, fault):
-    with Receiver().running() as board:
+    receiver = Receiver()
+    with receiver.running() as board:
         settings.OUTBOUND_ALLOWED_HOSTS = [board.host]
-        publisher = make_publisher("bulletin", settings={"url": board.url}, secrets={"token": "pin"})
+        publisher = make_publisher("bulletin", settings={"url": receiver.url}, secrets={"token": "pin"})
         publication = make_publication(publisher)
         left = [fault]
         board.fault = lambda marker: left.pop() if left else ""

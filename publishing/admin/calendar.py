@@ -215,7 +215,7 @@ class CalendarPage:
             icon=icon,
             tone=tone,
             state=str(Status(post.status).label),
-            at=refused.typed if refused else local_text(at, self.zone),
+            at=refused.typed if refused else local_text(at.replace(second=0), self.zone),
             places=", ".join(str(row.publisher) for row in post.publications.all()),
             refusal=refused,
             may_move=self.may_move and post.status == Status.SCHEDULED,

@@ -231,7 +231,8 @@ def _form(action: Action, request: HttpRequest, post: Post | None) -> forms.Form
     if action.name == "schedule" and post is not None:
         zone = viewer_zone(request)
         at = post.scheduled_at or _suggestion(post, zone)
-        return ScheduleForm(data, zone=zone, initial={"at": at, "publishers": _usual(post)})
+        initial = {"at": at.replace(second=0, microsecond=0), "publishers": _usual(post)}
+        return ScheduleForm(data, zone=zone, initial=initial)
     if action.name == "publish":
         if post is None:
             return OptionalPublishersForm(data)

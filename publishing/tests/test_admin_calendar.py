@@ -185,3 +185,10 @@ def test_what_it_costs_does_not_grow_with_posts_and_agents(client, tomorrow):
             scheduled(tomorrow + timedelta(days=day, minutes=number), agent=agent)
     assert queries() <= before
     assert before <= 25
+
+
+def test_times_are_offered_without_seconds_which_the_field_would_hold_on_to(client, tomorrow):
+    post = scheduled(tomorrow + timedelta(seconds=7))
+    assert f'value="{tomorrow:%Y-%m-%dT%H:%M}:00"' in page(client, tomorrow)
+    form = client.get(f"/admin/publishing/post/{post.pk}/schedule/").context["form"]
+    assert form["at"].initial == tomorrow

@@ -188,7 +188,7 @@ class PubMed(Connector):
         return ask(
             _service(),
             _question("efetch.fcgi", asked),
-            lambda answer: _read_fetched(_root(answer)),
+            lambda answer: read_fetched(_root(answer)),
             attendance,
         )
 
@@ -214,7 +214,8 @@ def read_search(root: etree._Element) -> Found:
     )
 
 
-def _read_fetched(root: etree._Element) -> Articles:
+def read_fetched(root: etree._Element) -> Articles:
+    """What an answer of `efetch` says. An answer of another program is an error, never an empty page."""
     _refuse_error(root)
     if root.tag != "PubmedArticleSet":
         raise AnswerUnreadable(f"PubMed answered with a {root.tag} instead of articles.")

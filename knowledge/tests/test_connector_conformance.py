@@ -15,7 +15,7 @@ from Bio import Entrez
 
 from knowledge.connectors.arxiv import read_page
 from knowledge.connectors.markup import parse
-from knowledge.connectors.pubmed import _read_fetched, read_search
+from knowledge.connectors.pubmed import read_fetched, read_search
 from knowledge.connectors.pubmed_articles import read_articles
 from knowledge.errors import ConnectorError, ConnectorRejected, QueryRejected
 from knowledge.records import PartialDate, Record
@@ -244,7 +244,7 @@ def test_answers_of_other_programs_are_errors_of_ours_and_never_no_papers(entrez
     others = list(answers_of_others(entrez))
     assert len(others) >= 28
     for path in others:
-        for read in (_read_fetched, read_search):
+        for read in (read_fetched, read_search):
             with pytest.raises(ConnectorError) as caught:
                 read(parse(path.read_bytes()))
             assert str(caught.value).endswith("."), path.name
@@ -252,7 +252,7 @@ def test_answers_of_other_programs_are_errors_of_ours_and_never_no_papers(entrez
 
 def test_errors_inside_an_answer_are_told_in_the_services_words(entrez):
     with pytest.raises(ConnectorRejected, match="Invalid db name specified: nothing"):
-        _read_fetched(parse((entrez / "epost2.xml").read_bytes()))
+        read_fetched(parse((entrez / "epost2.xml").read_bytes()))
 
 
 @dataclass(frozen=True)

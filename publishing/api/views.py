@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from jobs.api.answers import STARTED, person, started
+from jobs.api.answers import STARTED, conflict, person, started
 from jobs.api.pagination import NewestFirst
 from jobs.api.parsing import read_body
 from jobs.api.permissions import Needed
@@ -27,6 +27,8 @@ from publishing.api.serializers import (
     SourceSerializer,
 )
 from publishing.models import FeedItem, Source
+
+_NOT_POLLED = conflict("The texts of this source are added by hand.")
 
 
 class SourceViewSet(mixins.ListModelMixin, GenericViewSet[Source]):
@@ -90,14 +92,16 @@ class SourceViewSet(mixins.ListModelMixin, GenericViewSet[Source]):
         controls.delete(self.get_object(), by=person(request))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
-    @extend_schema(operation_id="sources_poll", request=PollInputSerializer, responses={202: STARTED})
+    @extend_schema(
+        operation_id="sources_poll", request=PollInputSerializer, responses={202: STARTED, 409: _NOT_POLLED}
+    )
     def poll(self, request: Request, pk: int) -> Response:
         """Poll the source now, due or not."""
         force = read_body(PollInputSerializer, request)["force"]
         run = controls.poll(self.get_object(), by=person(request), trigger=JobRun.Trigger.API, force=force)
         return started(run, request)
 
-    @extend_schema(operation_id="sources_test", request=None, responses={202: STARTED})
+    @extend_schema(operation_id="sources_test", request=None, responses={202: STARTED, 409: _NOT_POLLED})
     def test(self, request: Request, pk: int) -> Response:
         """Fetch the source and show what it gives, in the run's result; nothing is stored."""
         return started(
@@ -127,6 +131,7 @@ class SourceViewSet(mixins.ListModelMixin, GenericViewSet[Source]):
         responses={
             201: ItemDetailSerializer,
             200: OpenApiResponse(ItemDetailSerializer, description="It was there already."),
+            409: conflict("The items of this source are polled."),
         },
     )
     def add_item(self, request: Request, pk: int) -> Response:

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from django.contrib.auth.models import Group, User
-from django.db import models
+from django.db import connection, models
 from django.utils import timezone
 from django_celery_results.models import TaskResult
 
@@ -142,6 +142,15 @@ def make_notifications(
     }
 
 
+def _leave_ids_to_others() -> None:
+    """Number schedules from where nothing else is: an address that has the id of one then is about it."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT setval(sequence, greatest(7000000, nextval(sequence))) "
+            "FROM pg_get_serial_sequence('django_celery_beat_periodictask', 'id') AS sequence"
+        )
+
+
 def make_schedule(text: str, group: Group | None) -> Schedule:
     """A paused schedule whose name, description, note and parameters are the text."""
     wish = Wish(
@@ -151,6 +160,7 @@ def make_schedule(text: str, group: Group | None) -> Schedule:
         parameters={"text": text},
         description=text,
     )
+    _leave_ids_to_others()
     schedule = schedules.create(wish, by=None)
     ownership.give(schedule, group, by=None)
     schedules.pause(schedule, note=text, by=None)

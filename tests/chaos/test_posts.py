@@ -14,7 +14,7 @@ from publishing.publications import State
 from tests.chaos.world import Worker, World, eventually
 from tests.drills import posts as drill
 
-pytestmark = pytest.mark.chaos
+pytestmark = [pytest.mark.acceptance, pytest.mark.chaos]
 
 COUNT, SECONDS = 40, 4
 

@@ -60,9 +60,10 @@ def try_again(publication: Publication, *, by: AbstractBaseUser | None) -> None:
 
 def carry_out(publication_id: int, *, run_id: uuid.UUID | None = None) -> Publication | None:
     """Try the errand of a publication that is due; None when none is, or another worker has it."""
-    row = _take(publication_id, run_id)
-    if row is None:
+    taken = _take(publication_id, run_id)
+    if taken is None:
         return None
+    row, attempt = taken
     errand, lease, revision = Errand(row.errand), row.lease, row.post.revision
     lasts = site.PUBLISHING_LEASE_SECONDS
     until = time.monotonic() + publications.USABLE * lasts
@@ -71,7 +72,7 @@ def carry_out(publication_id: int, *, run_id: uuid.UUID | None = None) -> Public
     with transaction.atomic():
         list(Post.objects.select_for_update().filter(pk=row.post_id).values_list("pk"))
         kept = Publication.objects.select_for_update(of=("self",)).get(pk=publication_id)
-        kept.attempts.filter(ended_at=None).update(
+        kept.attempts.filter(pk=attempt.pk).update(
             ended_at=timezone.now(), outcome=ended.outcome, status=ended.status, message=ended.reason[:500]
         )
         if kept.lease == lease:
@@ -79,7 +80,7 @@ def carry_out(publication_id: int, *, run_id: uuid.UUID | None = None) -> Public
     return Publication.objects.select_related("post", "publisher").get(pk=publication_id)
 
 
-def _take(publication_id: int, run_id: uuid.UUID | None) -> Publication | None:
+def _take(publication_id: int, run_id: uuid.UUID | None) -> tuple[Publication, PublicationAttempt] | None:
     now = timezone.now()
     with transaction.atomic():
         due = Publication.objects.errands(now).filter(pk=publication_id)
@@ -94,8 +95,7 @@ def _take(publication_id: int, run_id: uuid.UUID | None) -> Publication | None:
         row.attempts.filter(ended_at=None).update(
             ended_at=now, outcome=Outcome.UNKNOWN, message="The worker died."
         )
-        row.attempts.create(what=_DONE_AS[Errand(row.errand)], began_at=now, run_id=run_id)
-        return row
+        return row, row.attempts.create(what=_DONE_AS[Errand(row.errand)], began_at=now, run_id=run_id)
 
 
 def _try(row: Publication, errand: Publication.Errand) -> _Ended:

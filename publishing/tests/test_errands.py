@@ -88,8 +88,9 @@ def test_whatever_happens_on_the_wire_the_change_is_there_in_the_end(receiver, p
 
 def test_a_change_during_a_change_is_carried_there_as_well(receiver, published):
     changed(published, "<p>Second</p>")
-    taken = errands._take(published.pk, None)
-    assert taken is not None and errands.carry_out(published.pk) is None
+    turn = errands._take(published.pk, None)
+    assert turn is not None and errands.carry_out(published.pk) is None
+    taken, _ = turn
     ended = errands._try(taken, errands.Errand.UPDATE)
     changed(published, "<p>Third</p>")
     row = latest(published)
@@ -108,6 +109,25 @@ def test_the_worker_that_carries_it_may_die(receiver, published):
     errands.carry_out(published.pk)
     assert "New text" in text_there(receiver, published)
     assert [a.outcome for a in latest(published).attempts.all()] == ["published", "unknown", "done"]
+
+
+def test_a_worker_that_was_taken_for_dead_writes_only_into_its_own_attempt(receiver, published, monkeypatch):
+    changed(published)
+    carried = errands._try
+    tried: list[object] = []
+
+    def overtaken(row, errand):
+        if not tried:
+            tried.append(row)
+            Publication.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
+            tried.append(errands._take(published.pk, None))
+        return carried(row, errand)
+
+    monkeypatch.setattr(errands, "_try", overtaken)
+    errands.carry_out(published.pk)
+    late, current = latest(published).attempts.order_by("pk")[1:]
+    assert late.outcome == "done" and (current.outcome, current.ended_at) == ("", None)
+    assert latest(published).errand == "update"
 
 
 def test_what_is_refused_is_left_to_people_with_an_alert_until_somebody_tries_again(receiver, published):

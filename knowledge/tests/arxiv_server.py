@@ -5,7 +5,7 @@ from datetime import date, datetime
 from urllib.parse import quote
 from xml.sax.saxutils import escape
 
-from knowledge.tests.library import Library, Paper, Unreadable, has, select
+from knowledge.tests.literature import Literature, Paper, Unreadable, has, select
 from knowledge.tests.service_server import Asked, Reply, ServiceServer
 
 _IDENTIFIER = re.compile(r"(\d{4}\.\d{4,5}|[a-z\-]+(?:\.[A-Z]{2})?/\d{7})(?:v(\d+))?")
@@ -19,9 +19,9 @@ class ArxivServer(ServiceServer):
 
     one_at_a_time = True
 
-    def __init__(self, library: Library) -> None:
+    def __init__(self, literature: Literature) -> None:
         super().__init__()
-        self.library = library
+        self.literature = literature
         self.per_second = 1 / 3
 
     def busy(self) -> Reply:
@@ -40,7 +40,9 @@ class ArxivServer(ServiceServer):
     @property
     def shelf(self) -> list[Paper]:
         return [
-            paper for paper in self.library.papers if paper.arxiv_id and paper.entered <= self.library.today
+            paper
+            for paper in self.literature.papers
+            if paper.arxiv_id and paper.entered <= self.literature.today
         ]
 
     def respond(self, asked: Asked) -> Reply:

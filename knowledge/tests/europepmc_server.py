@@ -6,7 +6,7 @@ import re
 from datetime import date
 from typing import Any
 
-from knowledge.tests.library import Library, Paper, Unreadable, has, select
+from knowledge.tests.literature import Literature, Paper, Unreadable, has, select
 from knowledge.tests.service_server import Asked, Reply, ServiceServer
 
 _RANGE = re.compile(r"\[(\d{4}-\d\d-\d\d) TO (\d{4}-\d\d-\d\d)\]")
@@ -19,9 +19,9 @@ class EuropePmcServer(ServiceServer):
     """`ends_without_mark`: whether the last page names no next mark, or the one that was sent. A fault of its own:
     `stuck` (the same mark again, though there is more), `error_inside`."""
 
-    def __init__(self, library: Library) -> None:
+    def __init__(self, literature: Literature) -> None:
         super().__init__()
-        self.library = library
+        self.literature = literature
         self.ends_without_mark = False
         #: Largest pages that are really given, whatever is asked for.
         self.page_size = LARGEST_PAGE
@@ -40,7 +40,7 @@ class EuropePmcServer(ServiceServer):
 
     @property
     def shelf(self) -> list[Paper]:
-        known = [paper for paper in self.library.papers if paper.entered <= self.library.today]
+        known = [paper for paper in self.literature.papers if paper.entered <= self.literature.today]
         return [paper for paper in known if paper.pmid or paper.pmcid or paper.preprint_id]
 
     def respond(self, asked: Asked) -> Reply:

@@ -5,7 +5,7 @@ import re
 from datetime import date, datetime
 from xml.sax.saxutils import escape, quoteattr
 
-from knowledge.tests.library import Library, Paper, has, select, tokens
+from knowledge.tests.literature import Literature, Paper, has, select, tokens
 from knowledge.tests.service_server import Asked, Reply, ServiceServer
 
 MOST = 9_999
@@ -19,9 +19,9 @@ class NcbiServer(ServiceServer):
     """Faults of its own: `busy_inside` (the error with status 200), `error_inside`, `no_history`, `short` (a page without
     its last article), `entities`."""
 
-    def __init__(self, library: Library) -> None:
+    def __init__(self, literature: Literature) -> None:
         super().__init__()
-        self.library = library
+        self.literature = literature
         self.per_second = 3
         self.keys: set[str] = set()
         #: The searches that are remembered: WebEnv and query key, and their PMIDs.
@@ -67,7 +67,9 @@ class NcbiServer(ServiceServer):
     @property
     def shelf(self) -> list[Paper]:
         """What PubMed has, the newest first."""
-        found = [paper for paper in self.library.papers if paper.pmid and paper.entered <= self.library.today]
+        found = [
+            paper for paper in self.literature.papers if paper.pmid and paper.entered <= self.literature.today
+        ]
         return sorted(found, key=lambda paper: (paper.entered, int(paper.pmid)), reverse=True)
 
     def _search(self, fields: dict[str, str]) -> Reply:
@@ -114,7 +116,7 @@ class NcbiServer(ServiceServer):
         """Whether it is a phrase that no paper has: PubMed says so, and leaves it out."""
         if token in {"(", ")", "AND", "OR", "NOT"} or "[" in token or token == "hasabstract":
             return False
-        return not any(has(paper, token) for paper in self.library.papers)
+        return not any(has(paper, token) for paper in self.literature.papers)
 
     def _remember(self, ids: list[str]) -> str:
         web_env, key = f"MCID_{len(self.history):024x}", "1"

@@ -2,7 +2,7 @@
 
 from datetime import date, timedelta
 
-from knowledge.tests.library import Paper
+from knowledge.tests.literature import Paper
 
 FIRST_DAY = date(2026, 11, 1)
 

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 from knowledge.tests.arxiv_server import ArxivServer
 from knowledge.tests.europepmc_server import EuropePmcServer
-from knowledge.tests.library import Library
+from knowledge.tests.literature import Literature
 from knowledge.tests.ncbi_server import NcbiServer
 
 
 @dataclass(frozen=True)
 class Services:
-    """PubMed, arXiv and Europe PMC with one library behind them, each with its own limit of requests."""
+    """PubMed, arXiv and Europe PMC with one literature behind them, each with its own limit of requests."""
 
-    library: Library
+    literature: Literature
     ncbi: NcbiServer
     arxiv: ArxivServer
     europepmc: EuropePmcServer
@@ -29,14 +29,16 @@ class Services:
             "OUTBOUND_ALLOWED_HOSTS": ",".join([self.ncbi.host, self.arxiv.host, self.europepmc.host]),
             "ARXIV_SPACING_SECONDS": "0.1",
             "KNOWLEDGE_RETRY_SECONDS": "0.05",
-            "NCBI_EMAIL": "library@almanac.example",
+            "NCBI_EMAIL": "literature@almanac.example",
         }
 
 
 @contextmanager
-def running(library: Library) -> Iterator[Services]:
+def running(literature: Literature) -> Iterator[Services]:
     """Start all of them; they stop with the block."""
-    services = Services(library, NcbiServer(library), ArxivServer(library), EuropePmcServer(library))
+    services = Services(
+        literature, NcbiServer(literature), ArxivServer(literature), EuropePmcServer(literature)
+    )
     services.arxiv.per_second = 10
     with ExitStack() as stack:
         for server in (services.ncbi, services.arxiv, services.europepmc):

@@ -11,7 +11,7 @@ from knowledge.connectors.names import split_name
 from knowledge.errors import AnswerUnreadable, ConnectorUnavailable, QueryRejected
 from knowledge.records import Author
 from knowledge.tests.arxiv_server import ArxivServer
-from knowledge.tests.library import Library
+from knowledge.tests.literature import Literature
 from knowledge.tests.papers import numbered
 
 pytestmark = pytest.mark.django_db
@@ -44,21 +44,21 @@ def test_a_query_without_a_word_is_refused(text):
         ARXIV.preview(Query(text))
 
 
-def test_a_hyphen_is_no_operator(arxiv: ArxivServer, library):
-    library.add(numbered(1, title="COVID-19 and insulin"), numbered(2, title="COVID and insulin"))
+def test_a_hyphen_is_no_operator(arxiv: ArxivServer, literature):
+    literature.add(numbered(1, title="COVID-19 and insulin"), numbered(2, title="COVID and insulin"))
     (batch,) = ARXIV.batches(Query("COVID-19"))
     assert [record.title for record in batch.records] == ["COVID-19 and insulin"]
 
 
-def test_the_range_of_dates_is_one_that_arxiv_takes(arxiv: ArxivServer, library):
+def test_the_range_of_dates_is_one_that_arxiv_takes(arxiv: ArxivServer, literature):
     ARXIV.preview(Query("insulin", Window(date(2026, 11, 10), date(2026, 11, 20))))
     assert arxiv.requests[0].fields["search_query"] == (
         "(all:insulin) AND submittedDate:[202611030000 TO 202611202359]"
     )
 
 
-def test_every_field_of_an_entry_is_read(arxiv: ArxivServer, library: Library):
-    library.add(
+def test_every_field_of_an_entry_is_read(arxiv: ArxivServer, literature: Literature):
+    literature.add(
         numbered(
             7,
             authors=(("Blaha", "Stephen"), ("Beethoven", "Ludwig van")),
@@ -97,16 +97,16 @@ def test_every_field_of_an_entry_is_read(arxiv: ArxivServer, library: Library):
         ("12 pages; supersedes a withdrawn paper", False),
     ],
 )
-def test_a_withdrawn_paper_counts_as_retracted(arxiv, library, comment, is_retracted):
-    library.add(numbered(1, comment=comment))
+def test_a_withdrawn_paper_counts_as_retracted(arxiv, literature, comment, is_retracted):
+    literature.add(numbered(1, comment=comment))
     (batch,) = ARXIV.batches(Query("insulin"))
     assert batch.records[0].is_retracted is is_retracted
 
 
-def test_a_new_version_is_found_and_has_its_number(arxiv: ArxivServer, library: Library):
-    library.add(*(numbered(number, revised=date(2026, 11, 1)) for number in range(150)))
-    library.revise("2611.00042", title="Insulin, second version")
-    window = Window(library.today, by="revised")
+def test_a_new_version_is_found_and_has_its_number(arxiv: ArxivServer, literature: Literature):
+    literature.add(*(numbered(number, revised=date(2026, 11, 1)) for number in range(150)))
+    literature.revise("2611.00042", title="Insulin, second version")
+    window = Window(literature.today, by="revised")
     batches = list(ARXIV.batches(Query("insulin", window, max_results=1_000)))
     assert len(arxiv.requests) == 1, "it stops at the first paper that is older"
     assert arxiv.requests[0].fields["sortBy"] == "lastUpdatedDate"
@@ -114,8 +114,8 @@ def test_a_new_version_is_found_and_has_its_number(arxiv: ArxivServer, library: 
     assert [record.title for record in changed] == ["Insulin, second version"]
 
 
-def test_an_empty_page_before_the_end_is_asked_for_again(arxiv: ArxivServer, library):
-    library.add(*map(numbered, range(150)))
+def test_an_empty_page_before_the_end_is_asked_for_again(arxiv: ArxivServer, literature):
+    literature.add(*map(numbered, range(150)))
     arxiv.faults = ["", "empty", "empty"]
     records = [
         record for batch in ARXIV.batches(Query("insulin", max_results=150)) for record in batch.records
@@ -126,8 +126,8 @@ def test_an_empty_page_before_the_end_is_asked_for_again(arxiv: ArxivServer, lib
         list(ARXIV.batches(Query("insulin")))
 
 
-def test_errors_are_entries_of_a_feed_with_any_status(arxiv: ArxivServer, library):
-    library.add(numbered(1))
+def test_errors_are_entries_of_a_feed_with_any_status(arxiv: ArxivServer, literature):
+    literature.add(numbered(1))
     with pytest.raises(QueryRejected, match="invalid date range"):
         ARXIV.preview(Query("submittedDate:[2026 TO 2027]"))
     arxiv.faults = ["error_with_200"]
@@ -136,7 +136,9 @@ def test_errors_are_entries_of_a_feed_with_any_status(arxiv: ArxivServer, librar
     assert len(arxiv.requests) == 2, "a refusal is not tried again"
 
 
-def test_too_many_requests_without_a_time_wait_ten_seconds_and_longer_each_time(arxiv, library, monkeypatch):
+def test_too_many_requests_without_a_time_wait_ten_seconds_and_longer_each_time(
+    arxiv, literature, monkeypatch
+):
     held: list[tuple[str, float]] = []
     monkeypatch.setattr(
         "knowledge.rates.hold", lambda service, seconds, reason: held.append((reason, seconds))
@@ -153,20 +155,20 @@ def test_too_many_requests_without_a_time_wait_ten_seconds_and_longer_each_time(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_stand_ins_own_limit_is_kept(arxiv: ArxivServer, library, settings):
+def test_the_stand_ins_own_limit_is_kept(arxiv: ArxivServer, literature, settings):
     """A third of a second here for three seconds there: the server refuses what comes too soon or at once."""
     settings.ARXIV_SPACING_SECONDS = 0.34
     arxiv.per_second = 3
-    library.add(*map(numbered, range(350)))
+    literature.add(*map(numbered, range(350)))
     records = [
         record for batch in ARXIV.batches(Query("insulin", max_results=350)) for record in batch.records
     ]
     assert len(records) == 350 and len(arxiv.requests) == 4 and arxiv.refused == 0
 
 
-def test_what_lies_beyond_arxivs_reach_is_told(arxiv: ArxivServer, library, monkeypatch):
+def test_what_lies_beyond_arxivs_reach_is_told(arxiv: ArxivServer, literature, monkeypatch):
     monkeypatch.setattr("knowledge.connectors.arxiv.MOST", 120)
-    library.add(*map(numbered, range(150)))
+    literature.add(*map(numbered, range(150)))
     batches = list(ARXIV.batches(Query("insulin", max_results=1_000)))
     assert sum(len(batch.records) for batch in batches) == 120
     assert batches[-1].warnings and batches[-1].cursor == ""
@@ -200,6 +202,6 @@ def test_names_in_one_piece_are_split(name, author):
     assert author.name == name
 
 
-def test_the_window_never_begins_before_there_was_an_arxiv(arxiv: ArxivServer, library):
+def test_the_window_never_begins_before_there_was_an_arxiv(arxiv: ArxivServer, literature):
     ARXIV.preview(Query("insulin", Window(date(1900, 1, 1) + timedelta(days=9))))
     assert "[199108010000 TO" in arxiv.requests[0].fields["search_query"]

@@ -8,7 +8,7 @@ from knowledge.connectors.europepmc import plain, read_record, sections
 from knowledge.errors import ConnectorUnavailable, QueryRejected
 from knowledge.records import Author, Relation, Section
 from knowledge.tests.europepmc_server import EuropePmcServer
-from knowledge.tests.library import Library
+from knowledge.tests.literature import Literature
 from knowledge.tests.papers import DETAILED, numbered
 
 pytestmark = pytest.mark.django_db
@@ -18,35 +18,35 @@ EUROPEPMC = connectors.get("europepmc")
 
 @pytest.mark.parametrize("ends_without_mark", [False, True])
 def test_pages_are_read_to_the_last_whichever_way_it_ends(
-    europepmc: EuropePmcServer, library, ends_without_mark
+    europepmc: EuropePmcServer, literature, ends_without_mark
 ):
     europepmc.ends_without_mark = ends_without_mark
     europepmc.page_size = 10
-    library.add(*map(numbered, range(30)))
+    literature.add(*map(numbered, range(30)))
     batches = list(EUROPEPMC.batches(Query("insulin")))
     assert [len(batch.records) for batch in batches] == [10, 10, 10]
     assert len({record.doi for batch in batches for record in batch.records}) == 30
     assert batches[-1].warnings == ()
 
 
-def test_a_list_that_ends_too_early_is_told_of(europepmc: EuropePmcServer, library):
+def test_a_list_that_ends_too_early_is_told_of(europepmc: EuropePmcServer, literature):
     europepmc.page_size = 10
-    library.add(*map(numbered, range(30)))
+    literature.add(*map(numbered, range(30)))
     europepmc.faults = ["", "stuck"]
     batches = list(EUROPEPMC.batches(Query("insulin")))
     assert batches[-1].warnings == ("Europe PMC gave 20 of 30 papers.",)
     assert batches[-1].cursor == ""
 
 
-def test_the_mark_is_quoted_once(europepmc: EuropePmcServer, library):
+def test_the_mark_is_quoted_once(europepmc: EuropePmcServer, literature):
     europepmc.page_size = 10
-    library.add(*map(numbered, range(15)))
+    literature.add(*map(numbered, range(15)))
     list(EUROPEPMC.batches(Query("insulin")))
     assert [asked.fields["cursorMark"] for asked in europepmc.requests] == ["*", "AoE/+MTA==="]
 
 
-def test_every_field_of_a_paper_is_read(europepmc: EuropePmcServer, library):
-    library.add(DETAILED)
+def test_every_field_of_a_paper_is_read(europepmc: EuropePmcServer, literature):
+    literature.add(DETAILED)
     (batch,) = EUROPEPMC.batches(Query("cells"))
     (record,) = batch.records
     assert record.title == "CO2 and 10^9 cells: a trial."
@@ -66,8 +66,8 @@ def test_every_field_of_a_paper_is_read(europepmc: EuropePmcServer, library):
     assert [term.name for term in record.mesh] == ["Diabetes Mellitus", "Insulin"]
 
 
-def test_preprints_have_their_server_and_version(europepmc: EuropePmcServer, library):
-    library.add(numbered(1, pmid="", preprint_id="PPR500", version=3, types=("Preprint",)))
+def test_preprints_have_their_server_and_version(europepmc: EuropePmcServer, literature):
+    literature.add(numbered(1, pmid="", preprint_id="PPR500", version=3, types=("Preprint",)))
     (batch,) = EUROPEPMC.batches(Query("insulin"))
     (record,) = batch.records
     assert (record.source_id, record.pmid, record.publisher, record.version) == (
@@ -79,9 +79,9 @@ def test_preprints_have_their_server_and_version(europepmc: EuropePmcServer, lib
     assert record.types == ("Preprint",)
 
 
-def test_a_retraction_is_seen(europepmc: EuropePmcServer, library: Library):
-    library.add(numbered(1))
-    library.retract("30000001", numbered(9, title="Retraction of insulin"))
+def test_a_retraction_is_seen(europepmc: EuropePmcServer, literature: Literature):
+    literature.add(numbered(1))
+    literature.retract("30000001", numbered(9, title="Retraction of insulin"))
     (batch,) = EUROPEPMC.batches(Query("outcome"))
     (record,) = batch.records
     assert record.is_retracted
@@ -90,8 +90,8 @@ def test_a_retraction_is_seen(europepmc: EuropePmcServer, library: Library):
     assert batch.records == ()
 
 
-def test_conditions_are_added_to_the_whole_topic(europepmc: EuropePmcServer, library: Library):
-    window = Window(library.today, library.today)
+def test_conditions_are_added_to_the_whole_topic(europepmc: EuropePmcServer, literature: Literature):
+    window = Window(literature.today, literature.today)
     EUROPEPMC.preview(Query("insulin OR stroke", window, language="en", has_abstract=True))
     assert europepmc.requests[0].fields["query"] == (
         "(insulin OR stroke) AND (SRC:MED OR SRC:PMC OR SRC:PPR) AND FIRST_IDATE:[2026-11-18 TO 2026-11-20] "

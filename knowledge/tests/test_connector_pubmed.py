@@ -13,7 +13,7 @@ from knowledge.connectors.markup import parse
 from knowledge.connectors.pubmed_articles import read_articles, read_date
 from knowledge.errors import AnswerUnreadable, ConnectorRejected, ConnectorUnavailable, QueryRejected
 from knowledge.records import Author, Notice, Precision, Record, Relation, Section
-from knowledge.tests.library import Library
+from knowledge.tests.literature import Literature
 from knowledge.tests.ncbi_server import NcbiServer
 from knowledge.tests.papers import DETAILED, numbered
 
@@ -32,8 +32,8 @@ def found(query: Query) -> list[str]:
     return [record.pmid for batch in PUBMED.batches(query) for record in batch.records]
 
 
-def test_every_field_of_an_article_is_read(ncbi, library):
-    library.add(DETAILED)
+def test_every_field_of_an_article_is_read(ncbi, literature):
+    literature.add(DETAILED)
     record = only()
     assert record.title == "CO2 and 10^9 cells: a trial."
     assert record.abstract == (
@@ -67,8 +67,8 @@ def test_every_field_of_an_article_is_read(ncbi, library):
     assert "arxiv_id" not in record.provenance
 
 
-def test_a_chapter_of_a_book_is_read_like_an_article(ncbi, library):
-    library.add(numbered(1), numbered(2, title="Insulin, a chapter", journal="StatPearls", is_book=True))
+def test_a_chapter_of_a_book_is_read_like_an_article(ncbi, literature):
+    literature.add(numbered(1), numbered(2, title="Insulin, a chapter", journal="StatPearls", is_book=True))
     chapter = next(record for record in PUBMED.lookup(["30000002"]).__next__().records)
     assert (chapter.title, chapter.journal, chapter.publisher) == (
         *("Insulin, a chapter", "StatPearls"),
@@ -79,10 +79,12 @@ def test_a_chapter_of_a_book_is_read_like_an_article(ncbi, library):
     assert sorted(found(Query("insulin"))) == ["30000001", "30000002"]
 
 
-def test_a_retraction_is_seen_on_both_sides(ncbi, library: Library):
-    library.add(numbered(1), numbered(2))
-    library.retract("30000001", numbered(9, title="Retraction: Insulin and outcome 1", revised=library.today))
-    window = Window(library.today, by="revised")
+def test_a_retraction_is_seen_on_both_sides(ncbi, literature: Literature):
+    literature.add(numbered(1), numbered(2))
+    literature.retract(
+        "30000001", numbered(9, title="Retraction: Insulin and outcome 1", revised=literature.today)
+    )
+    window = Window(literature.today, by="revised")
     records = {
         record.pmid: record for batch in PUBMED.batches(Query("insulin", window)) for record in batch.records
     }
@@ -94,15 +96,15 @@ def test_a_retraction_is_seen_on_both_sides(ncbi, library: Library):
     assert notice.notices[0].relation == Relation.RETRACTS
 
 
-def test_an_erratum_and_a_concern_are_no_retraction(ncbi, library):
-    library.add(numbered(1, notices=(("ErratumIn", "7"), ("ExpressionOfConcernIn", "8"), ("Cites", "9"))))
+def test_an_erratum_and_a_concern_are_no_retraction(ncbi, literature):
+    literature.add(numbered(1, notices=(("ErratumIn", "7"), ("ExpressionOfConcernIn", "8"), ("Cites", "9"))))
     record = only()
     assert record.is_corrected and record.is_doubted and not record.is_retracted
     assert len(record.notices) == 2
 
 
-def test_a_phrase_that_pubmed_does_not_know_is_told_of(ncbi, library):
-    library.add(numbered(1))
+def test_a_phrase_that_pubmed_does_not_know_is_told_of(ncbi, literature):
+    literature.add(numbered(1))
     preview = PUBMED.preview(Query('insulin AND "xylozymb"'))
     assert preview.hits == 1 and '"insulin"[All Fields]' in preview.translated
     assert len(preview.warnings) == 1 and "xylozymb" in preview.warnings[0]
@@ -111,8 +113,8 @@ def test_a_phrase_that_pubmed_does_not_know_is_told_of(ncbi, library):
     assert PUBMED.preview(Query("xylozymb")).hits == 0
 
 
-def test_conditions_are_added_to_the_whole_topic(ncbi, library: Library):
-    library.add(
+def test_conditions_are_added_to_the_whole_topic(ncbi, literature: Literature):
+    literature.add(
         numbered(1),
         numbered(2, language="fre"),
         numbered(3, abstract=()),
@@ -124,16 +126,16 @@ def test_conditions_are_added_to_the_whole_topic(ncbi, library: Library):
     assert term == '(insulin OR outcome) AND hasabstract AND eng[la] NOT "retracted publication"[pt]'
 
 
-def test_who_asks_is_said_with_every_request(ncbi: NcbiServer, library, settings):
+def test_who_asks_is_said_with_every_request(ncbi: NcbiServer, literature, settings):
     settings.NCBI_API_KEY = "key-1"
     ncbi.keys = {"key-1"}
-    library.add(numbered(1))
+    literature.add(numbered(1))
     only()
     assert len(ncbi.requests) == 2
     for asked in ncbi.requests:
         fields = asked.fields
         assert (fields["tool"], fields["email"], fields["api_key"]) == (
-            *("almanac", "library@almanac.example"),
+            *("almanac", "literature@almanac.example"),
             "key-1",
         )
     assert PUBMED.warnings() == ()
@@ -150,9 +152,9 @@ def test_a_wrong_key_is_told_at_once_and_not_shown(ncbi: NcbiServer, settings):
 
 
 @pytest.mark.parametrize("fault", ["busy_inside", "error_inside"])
-def test_errors_with_status_200_are_errors(ncbi: NcbiServer, library, fault, monkeypatch):
+def test_errors_with_status_200_are_errors(ncbi: NcbiServer, literature, fault, monkeypatch):
     monkeypatch.setattr("knowledge.connectors.asking.TRIES", 2)
-    library.add(numbered(1))
+    literature.add(numbered(1))
     ncbi.faults = [fault]
     assert PUBMED.preview(Query("insulin")).hits == 1
     ncbi.fault = lambda asked: fault
@@ -160,15 +162,15 @@ def test_errors_with_status_200_are_errors(ncbi: NcbiServer, library, fault, mon
         PUBMED.preview(Query("insulin"))
 
 
-def test_entities_are_refused(ncbi: NcbiServer, library):
-    library.add(numbered(1))
+def test_entities_are_refused(ncbi: NcbiServer, literature):
+    literature.add(numbered(1))
     ncbi.fault = lambda asked: "entities" if "efetch" in asked.path else ""
     with pytest.raises(AnswerUnreadable, match="entities"):
         only()
 
 
-def test_a_forgotten_search_is_begun_again(ncbi: NcbiServer, library):
-    library.add(*map(numbered, range(450)))
+def test_a_forgotten_search_is_begun_again(ncbi: NcbiServer, literature):
+    literature.add(*map(numbered, range(450)))
     batches = PUBMED.batches(Query("insulin", max_results=450))
     first = next(batches)
     ncbi.faults = ["no_history"]
@@ -179,15 +181,15 @@ def test_a_forgotten_search_is_begun_again(ncbi: NcbiServer, library):
     assert sum(len(batch.records) for batch in resumed) == 450
 
 
-def test_a_history_that_is_lost_again_and_again_is_a_failure(ncbi: NcbiServer, library):
-    library.add(numbered(1))
+def test_a_history_that_is_lost_again_and_again_is_a_failure(ncbi: NcbiServer, literature):
+    literature.add(numbered(1))
     ncbi.fault = lambda asked: "no_history" if "efetch" in asked.path else ""
     with pytest.raises(ConnectorUnavailable, match="Unable to obtain query"):
         only()
 
 
-def test_an_incomplete_page_is_asked_for_again_and_told_of_if_it_stays_so(ncbi: NcbiServer, library):
-    library.add(*map(numbered, range(3)))
+def test_an_incomplete_page_is_asked_for_again_and_told_of_if_it_stays_so(ncbi: NcbiServer, literature):
+    literature.add(*map(numbered, range(3)))
     ncbi.faults = ["", "short"]
     assert len(found(Query("insulin"))) == 3
     ncbi.faults = ["", "short", "short"]
@@ -196,8 +198,8 @@ def test_an_incomplete_page_is_asked_for_again_and_told_of_if_it_stays_so(ncbi: 
     assert batch.warnings == ("PubMed gave 2 of 3 papers; the others come with the next look.",)
 
 
-def test_a_long_query_is_sent_as_a_form(ncbi: NcbiServer, library):
-    library.add(numbered(1))
+def test_a_long_query_is_sent_as_a_form(ncbi: NcbiServer, literature):
+    literature.add(numbered(1))
     long = " OR ".join(["insulin", *(f'"diabetes of kind {number}"[tiab]' for number in range(100))])
     assert PUBMED.preview(Query(long)).hits == 1
     (asked,) = ncbi.requests
@@ -254,18 +256,18 @@ def test_what_is_no_date_is_none(xml):
     assert read_date(parse(f"<PubDate>{xml}</PubDate>".encode())) is None
 
 
-def test_a_window_without_an_end_is_sent_with_both_ends(ncbi: NcbiServer, library):
+def test_a_window_without_an_end_is_sent_with_both_ends(ncbi: NcbiServer, literature):
     PUBMED.preview(Query("insulin", Window(date(2026, 11, 10))))
     fields = ncbi.requests[0].fields
     assert (fields["datetype"], fields["mindate"], fields["maxdate"]) == ("edat", "2026/11/08", "3000/12/31")
 
 
 @pytest.mark.django_db(transaction=True)
-def test_three_requests_a_second_are_kept_by_all_threads_together(ncbi: NcbiServer, library, settings):
+def test_three_requests_a_second_are_kept_by_all_threads_together(ncbi: NcbiServer, literature, settings):
     """The server counts, and would refuse the fourth."""
     settings.PUBMED_SPACING_SECONDS = 0.37
     ncbi.per_second = 3
-    library.add(numbered(1))
+    literature.add(numbered(1))
     at_once = threading.Barrier(3)
 
     def ask() -> int:

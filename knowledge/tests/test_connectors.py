@@ -21,7 +21,7 @@ from knowledge.errors import (
 )
 from knowledge.models import ServicePace
 from knowledge.rates import Attendance
-from knowledge.tests.library import Library
+from knowledge.tests.literature import Literature
 from knowledge.tests.papers import FIRST_DAY, numbered
 from knowledge.tests.service_server import FAULTS, ServiceServer
 
@@ -74,8 +74,8 @@ def test_a_window_that_ends_before_it_begins_and_a_foreign_cursor_are_refused(ki
 
 
 @every_service
-def test_nothing_found_is_one_empty_batch_and_no_error(kind, server, library):
-    library.add(numbered(1))
+def test_nothing_found_is_one_empty_batch_and_no_error(kind, server, literature):
+    literature.add(numbered(1))
     connector = connectors.get(kind)
     query = Query("insulin AND diabetes", Window(date(2020, 1, 1), date(2020, 2, 1)))
     assert connector.preview(query).hits == 0
@@ -85,8 +85,8 @@ def test_nothing_found_is_one_empty_batch_and_no_error(kind, server, library):
 
 @every_service
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_bad_moment_of_the_service_is_sat_out(kind, server, library, fault):
-    library.add(*map(numbered, range(5)))
+def test_a_bad_moment_of_the_service_is_sat_out(kind, server, literature, fault):
+    literature.add(*map(numbered, range(5)))
     server.retry_after = 0
     server.faults = [fault]
     assert len(titles(connectors.get(kind), Query("insulin"))) == 5
@@ -99,9 +99,9 @@ def test_a_bad_moment_of_the_service_is_sat_out(kind, server, library, fault):
     [("broken", ConnectorUnavailable), ("dropped", ConnectorUnavailable), ("page", AnswerUnreadable)],
 )
 def test_a_service_that_stays_away_is_never_mistaken_for_one_that_found_nothing(
-    kind, server, library, fault, error
+    kind, server, literature, fault, error
 ):
-    library.add(numbered(1))
+    literature.add(numbered(1))
     server.fault = lambda asked: fault
     connector = connectors.get(kind)
     with pytest.raises(error):
@@ -112,8 +112,8 @@ def test_a_service_that_stays_away_is_never_mistaken_for_one_that_found_nothing(
 
 
 @every_service
-def test_too_many_requests_hold_everybody_for_as_long_as_the_service_says(kind, server, library):
-    library.add(numbered(1))
+def test_too_many_requests_hold_everybody_for_as_long_as_the_service_says(kind, server, literature):
+    literature.add(numbered(1))
     server.retry_after = 1
     server.faults = ["busy"]
     began = time.monotonic()
@@ -124,8 +124,8 @@ def test_too_many_requests_hold_everybody_for_as_long_as_the_service_says(kind, 
 
 
 @every_service
-def test_a_service_that_wants_to_be_left_alone_for_long_is(kind, server, library):
-    library.add(numbered(1))
+def test_a_service_that_wants_to_be_left_alone_for_long_is(kind, server, literature):
+    literature.add(numbered(1))
     server.retry_after = 3_600
     server.faults = ["busy"]
     connector = connectors.get(kind)
@@ -137,7 +137,7 @@ def test_a_service_that_wants_to_be_left_alone_for_long_is(kind, server, library
 
 
 @every_service
-def test_a_cancel_ends_the_wait_between_two_attempts(kind, server, library, settings):
+def test_a_cancel_ends_the_wait_between_two_attempts(kind, server, literature, settings):
     class Stop(Exception):
         pass
 
@@ -155,8 +155,8 @@ def test_a_cancel_ends_the_wait_between_two_attempts(kind, server, library, sett
 
 
 @every_service
-def test_a_run_goes_on_behind_the_batch_where_it_was_killed(kind, server, library):
-    library.add(*map(numbered, range(450)))
+def test_a_run_goes_on_behind_the_batch_where_it_was_killed(kind, server, literature):
+    literature.add(*map(numbered, range(450)))
     server.page_size = 100  # only Europe PMC's stand-in minds
     connector, query = connectors.get(kind), Query("insulin", max_results=430)
     everything = titles(connector, query)
@@ -168,8 +168,8 @@ def test_a_run_goes_on_behind_the_batch_where_it_was_killed(kind, server, librar
 
 
 @every_service
-def test_no_more_is_read_than_was_asked_for(kind, server, library):
-    library.add(*map(numbered, range(30)))
+def test_no_more_is_read_than_was_asked_for(kind, server, literature):
+    literature.add(*map(numbered, range(30)))
     connector = connectors.get(kind)
     assert connector.preview(Query("insulin", max_results=7)).hits == 30
     (batch,) = connector.batches(Query("insulin", max_results=7))
@@ -177,10 +177,10 @@ def test_no_more_is_read_than_was_asked_for(kind, server, library):
 
 
 @every_service
-def test_the_window_of_entry_reaches_back_by_the_overlap_and_no_further(kind, server, library):
+def test_the_window_of_entry_reaches_back_by_the_overlap_and_no_further(kind, server, literature):
     connector = connectors.get(kind)
     since = FIRST_DAY + timedelta(days=10)
-    library.add(
+    literature.add(
         numbered(1, title="Insulin, long before", entered=since - connector.overlap - timedelta(days=1)),
         numbered(2, title="Insulin, listed late", entered=since - connector.overlap),
         numbered(3, title="Insulin, new", entered=since),
@@ -194,25 +194,25 @@ def test_the_window_of_entry_reaches_back_by_the_overlap_and_no_further(kind, se
 
 
 @every_service
-def test_revisions_are_found_by_the_day_of_the_change(kind, server, library: Library):
-    library.add(*(numbered(number, entered=FIRST_DAY, revised=FIRST_DAY) for number in range(1, 6)))
+def test_revisions_are_found_by_the_day_of_the_change(kind, server, literature: Literature):
+    literature.add(*(numbered(number, entered=FIRST_DAY, revised=FIRST_DAY) for number in range(1, 6)))
     connector = connectors.get(kind)
-    window = Window(library.today, by="revised")
+    window = Window(literature.today, by="revised")
     assert titles(connector, Query("insulin", window)) == []
-    library.revise("10.1000/test.3", title="Insulin, corrected")
+    literature.revise("10.1000/test.3", title="Insulin, corrected")
     (batch,) = connector.batches(Query("insulin", window))
     assert [record.title for record in batch.records] == ["Insulin, corrected"]
-    assert str(batch.records[0].revised) == library.today.isoformat()
-    library.next_day()
-    library.revise("10.1000/test.4", title="Insulin, too late")
+    assert str(batch.records[0].revised) == literature.today.isoformat()
+    literature.next_day()
+    literature.revise("10.1000/test.4", title="Insulin, too late")
     until = replace(window, until=window.since)
     assert titles(connector, Query("insulin", until)) == ["Insulin, corrected"]
 
 
 @every_service
-def test_known_papers_can_be_looked_up_and_unknown_ones_are_named(kind, server, library: Library):
+def test_known_papers_can_be_looked_up_and_unknown_ones_are_named(kind, server, literature: Literature):
     papers = [numbered(number) for number in range(230)]
-    library.add(*papers)
+    literature.add(*papers)
     connector = connectors.get(kind)
     field = connector.looks_up
     assert field is not None
@@ -225,9 +225,9 @@ def test_known_papers_can_be_looked_up_and_unknown_ones_are_named(kind, server, 
 
 
 @every_service
-def test_text_from_outside_is_plain_and_clean(kind, server, library):
+def test_text_from_outside_is_plain_and_clean(kind, server, literature):
     nasty = "<script>alert(1)</script> & 'quotes' \u202e"
-    library.add(numbered(1, title=f"Insulin {nasty}", abstract=(("", f"Insulin {nasty}"),)))
+    literature.add(numbered(1, title=f"Insulin {nasty}", abstract=(("", f"Insulin {nasty}"),)))
     (batch,) = connectors.get(kind).batches(Query("insulin"))
     assert "& 'quotes'" in batch.records[0].title
     assert "\n" not in batch.records[0].title

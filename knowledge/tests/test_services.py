@@ -10,20 +10,24 @@ import pytest
 from knowledge import connectors
 from knowledge.connectors import Query, Window
 from knowledge.tests import services
-from knowledge.tests.library import Library
+from knowledge.tests.literature import Literature
 from knowledge.tests.papers import numbered
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.django_db
-def test_what_happens_between_two_nights_is_seen_in_the_second(ncbi, arxiv, europepmc, library: Library):
-    library.add(*(numbered(number, entered=library.today, revised=library.today) for number in range(4)))
+def test_what_happens_between_two_nights_is_seen_in_the_second(
+    ncbi, arxiv, europepmc, literature: Literature
+):
+    literature.add(
+        *(numbered(number, entered=literature.today, revised=literature.today) for number in range(4))
+    )
 
     def seen(kind: str, by: str) -> dict[str, bool]:
         """Titles and whether they are retracted, as of tonight alone."""
         connector = connectors.get(kind)
-        query = Query("insulin", Window(library.today + connector.overlap, by=by))  # type: ignore[arg-type]  # one of its words
+        query = Query("insulin", Window(literature.today + connector.overlap, by=by))  # type: ignore[arg-type]  # one of its words
         return {
             record.title: record.is_retracted
             for batch in connector.batches(query)
@@ -32,11 +36,11 @@ def test_what_happens_between_two_nights_is_seen_in_the_second(ncbi, arxiv, euro
 
     for kind in ("pubmed", "arxiv", "europepmc"):
         assert len(seen(kind, "entered")) == 4
-    library.next_day()
-    library.add(numbered(8, entered=library.today, revised=library.today))
-    library.revise("10.1000/test.2", title="Insulin, corrected")
-    library.retract(
-        "10.1000/test.3", numbered(9, arxiv_id="", title="Retraction of insulin", revised=library.today)
+    literature.next_day()
+    literature.add(numbered(8, entered=literature.today, revised=literature.today))
+    literature.revise("10.1000/test.2", title="Insulin, corrected")
+    literature.retract(
+        "10.1000/test.3", numbered(9, arxiv_id="", title="Retraction of insulin", revised=literature.today)
     )
     new = {"Insulin and outcome 8": False}
     notice = {"Retraction of insulin": False}
@@ -49,9 +53,9 @@ def test_what_happens_between_two_nights_is_seen_in_the_second(ncbi, arxiv, euro
 
 
 def test_a_process_of_its_own_takes_them_for_the_real_services(database_url):
-    library = Library()
-    library.add(*map(numbered, range(30)))
-    with services.running(library) as running:
+    literature = Literature()
+    literature.add(*map(numbered, range(30)))
+    with services.running(literature) as running:
         environment = {
             **os.environ,
             **running.environment,

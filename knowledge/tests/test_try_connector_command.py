@@ -6,15 +6,15 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from knowledge import rates
-from knowledge.tests.library import Library
+from knowledge.tests.literature import Literature
 from knowledge.tests.papers import numbered
 
 pytestmark = pytest.mark.django_db
 
 
-def test_it_shows_what_the_service_understood_and_gave(ncbi, library: Library, settings):
+def test_it_shows_what_the_service_understood_and_gave(ncbi, literature: Literature, settings):
     settings.NCBI_EMAIL = ""
-    library.add(numbered(1), numbered(2, types=("Retracted Publication",)))
+    literature.add(numbered(1), numbered(2, types=("Retracted Publication",)))
     output, errors = StringIO(), StringIO()
     call_command("try_connector", "pubmed", "insulin", "--days", "0", stdout=output, stderr=errors)
     shown = output.getvalue()
@@ -23,7 +23,7 @@ def test_it_shows_what_the_service_understood_and_gave(ncbi, library: Library, s
     assert "NCBI_EMAIL is not set" in errors.getvalue()
 
 
-def test_it_ends_a_hold_when_told_to(ncbi, library: Library):
+def test_it_ends_a_hold_when_told_to(ncbi, literature: Literature):
     rates.hold("pubmed", 4_000, "busy")
     with pytest.raises(CommandError, match="ConnectorUnavailable: pubmed is left alone"):
         call_command("try_connector", "pubmed", "insulin", stdout=StringIO())

@@ -61,7 +61,7 @@ class Paper:
 
 
 @dataclass
-class Library:
+class Literature:
     """All papers. `today` is the day of whatever is done next."""
 
     today: date = date(2026, 11, 20)

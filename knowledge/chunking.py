@@ -51,12 +51,13 @@ class Span:
 
 
 #: Words before a full stop that does not end a sentence.
-ABBREVIATIONS = frozenset(
-    "al approx ca cf col dr e.g eq eqs etc ex fig figs i.e inc incl jr max min mr mrs ms no nos nr op p "
-    "pp prof ref refs resp sec sp spp sr st suppl tab var viz vol vs".split()
-)
+_ABBREVIATED = """
+al approx ca cf col dr e.g eq eqs etc ex fig figs i.e inc incl jr max min mr mrs ms no nos nr op p pp prof ref refs
+resp sec sp spp sr st suppl tab var viz vol vs
+"""
+ABBREVIATIONS = frozenset(_ABBREVIATED.split())
 #: After an ending mark (and closing quotes or brackets), at white space or between CJK characters; or a blank line.
-_BOUNDARY = re.compile(r"""(?P<mark>[.!?…]+)["'”’»)\]]*\s+|(?P<wide>[。！？])["'”’」』）]*\s*|\n\s*\n""")
+_BOUNDARY = re.compile(r"""(?P<mark>[.!?…]+)["'”’»)\]]*\s+|(?P<wide>[。！？])["'”’」』\uff09]*\s*|\n\s*\n""")
 _LAST_WORD = re.compile(r"[^\s(\[\"'“‘]+$")
 
 

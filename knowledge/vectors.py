@@ -38,17 +38,15 @@ def embed(passages: Sequence[Passage], embedder: Embedder, model: EmbeddingModel
     vectors = embedder.embed(texts)
     if vectors.shape != (len(texts), model.dimension):
         raise ValueError(f"{len(texts)} texts gave vectors of shape {vectors.shape}")
-    rows = [
-        (passage.pk, hash_of(text), HalfVector(vector).to_text())
-        for passage, text, vector in zip(passages, texts, vectors, strict=True)
-    ]
-    ids, hashes, written = zip(*rows, strict=True) if rows else ((), (), ())
+    made = {
+        "model": model.pk,
+        "ids": [passage.pk for passage in passages],
+        "hashes": [hash_of(text) for text in texts],
+        "vectors": [HalfVector(vector).to_text() for vector in vectors],
+    }
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(
-            _STORE,
-            {"model": model.pk, "ids": list(ids), "hashes": list(hashes), "vectors": list(written)},
-        )
-        return cursor.rowcount
+        cursor.execute(_STORE, made)
+        return int(cursor.rowcount)
 
 
 # Only where the passage still has the text; its row is held until the vector is stored.

@@ -29,7 +29,8 @@ BATCH_TOKENS = 1024
 _ROUND = 2048
 _DIMENSION = 384
 _SHA256 = "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"
-_TOKENIZER = Path(__file__).parent / "minilm_files" / "tokenizer.json"
+#: Of the same model.
+TOKENIZER = Path(__file__).parent / "minilm_files" / "tokenizer.json"
 
 
 @register
@@ -66,7 +67,7 @@ class _Engine:
     def tokenizer(self) -> "Tokenizer":
         from tokenizers import Tokenizer  # takes a while: only processes that make vectors pay for it
 
-        tokenizer = Tokenizer.from_file(str(_TOKENIZER))
+        tokenizer = Tokenizer.from_file(str(TOKENIZER))
         tokenizer.enable_truncation(max_length=MAX_TOKENS)
         tokenizer.no_padding()
         return tokenizer

@@ -23,6 +23,8 @@ from knowledge.search.words import terms
 CANDIDATES = 100
 #: Passages that are asked for to get that many parts: a part has some.
 _PASSAGES = 150
+#: The share of what the word index names that must stand and pass the filters; else it names more.
+_FRESH = 0.9
 #: More of a query is not read.
 LONGEST_QUERY = 2000
 
@@ -96,13 +98,18 @@ def rank(
     if not query or (model is None and mode is Mode.DENSE):
         return []
     by_words = sparse.Ranking(()) if mode is Mode.DENSE else sparse.rank(query)
-    named = _standing(by_words, filters, depth)
     if model is None:
-        return _by_words(named, by_words, limit)
+        return _by_words(_standing(by_words, filters, depth), by_words, limit)
     vector = _vector(query, model)
     near = dense.nearest(vector, model, filters, max(_PASSAGES, limit * 2))
-    candidates = np.union1d(named, np.array([found.part for found in near], dtype=np.int64))
-    return _by_both(dense.similarities(vector, model, filters, candidates), by_words, limit, mode)
+    by_meaning = np.unique(np.array([found.part for found in near], dtype=np.int64))
+    named, _ = by_words.top(depth)
+    found = dense.similarities(vector, model, filters, np.union1d(named, by_meaning))
+    if len(named) == depth and len({one.part for one in found} & set(named.tolist())) < depth * _FRESH:
+        # Most of what the word index named is gone or filtered out: let it name more.
+        named = _standing(by_words, filters, depth)
+        found = dense.similarities(vector, model, filters, np.union1d(named, by_meaning))
+    return _by_both(found, by_words, limit, mode)
 
 
 def _standing(ranking: sparse.Ranking, filters: Filters, depth: int) -> NDArray[np.int64]:

@@ -7,13 +7,12 @@ from functools import lru_cache
 
 import Stemmer
 
+_COMMON = """
+a an and are as at be but by for if in into is it no not of on or such that the their then there these they this to
+was will with
+"""
 #: Words that say nothing about what a text is about.
-COMMON = frozenset(
-    """
-    a an and are as at be but by for if in into is it no not of on or such that the their then there these they this
-    to was will with
-    """.split()
-)
+COMMON = frozenset(_COMMON.split())
 #: Longer ones are cut: they are addresses, sequences and noise.
 LONGEST = 64
 _WORD = re.compile(r"[^\W_]+")

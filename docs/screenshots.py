@@ -37,6 +37,7 @@ IN_DOCS = {
     ("run", "dark", "phone"),
     ("dashboard", "dark", "desktop"),
     ("sources", "light", "desktop"),
+    ("calendar", "light", "desktop"),
 }
 VIEWPORTS = {"desktop": (1440, 900), "phone": (390, 844)}
 #: Smaller files for the documentation.
@@ -156,6 +157,16 @@ def _paths(sample: dict[str, Any]) -> dict[str, str]:
         "group_add": "/admin/auth/group/add/",
         "users": "/admin/auth/user/",
         "sources": "/admin/publishing/source/",
+        "calendar": "/admin/publishing/post/calendar/",
+        "posts": "/admin/publishing/post/",
+        "post": f"/admin/publishing/post/{sample['post'].pk}/change/",
+        "post_add": "/admin/publishing/post/add/",
+        "post_schedule": f"/admin/publishing/post/{sample['post'].pk}/schedule/",
+        "agents": "/admin/publishing/agent/",
+        "agent_add": "/admin/publishing/agent/add/",
+        "publishers": "/admin/publishing/publisher/",
+        "publisher_add": "/admin/publishing/publisher/add/?kind=webhook",
+        "usage": "/admin/publishing/usage/",
     }
 
 

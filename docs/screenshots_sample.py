@@ -20,8 +20,20 @@ from jobs.alerts import Subject, changes, raise_alert
 from jobs.models import Alert, JobRun, RunSummary, first_run_id
 from jobs.schedules import Wish
 from jobs.when import When
+from publishing import posts
+from publishing.models import Agent, Post, Publisher
 from publishing.sample.load import load_sample_world
 from tests.jobs_for_tests import tasks
+
+_TITLES = (
+    "What the tide gauges say",
+    "A bridge reopens after the storm",
+    "Ferry timetables for the winter",
+    "Two new cranes at the east quay",
+    "How the harbour froze in 1963",
+    "Lock gates, a short history",
+    "A walk along the breakwater",
+)
 
 
 def make() -> dict[str, Any]:
@@ -62,7 +74,20 @@ def make() -> dict[str, Any]:
     retried = JobRun.objects.filter(attempts__isnull=False).first()
     _deadlines(by)
     runs = {"run": long, "failed": broken, "partial": partial, "retried": retried}
-    return _alerts(by) | runs | {"schedule": made}
+    return _alerts(by) | runs | {"schedule": made, "post": _posts(by)}
+
+
+def _posts(by: User) -> Post:
+    """A calendar with something in it; gives a post that waits for its time."""
+    blog, writers = Publisher.objects.get(kind="site"), list(Agent.objects.all())
+    for number, title in enumerate(_TITLES):
+        text = (
+            f"<p>{title}: <a href='https://example.org/{number}'>the harbour office</a> has the details.</p>"
+        )
+        new = Post(agent=writers[number % len(writers)], created_by=by)
+        post = posts.write(new, {"title": title, "body_html": text, "keywords": [title.lower()]}, by=by)
+        posts.schedule(post, timezone.now() + timedelta(days=number, hours=2 + number % 5), [blog], by=by)
+    return post
 
 
 def _deadlines(by: User) -> None:

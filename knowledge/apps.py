@@ -1,6 +1,6 @@
 from django.apps import AppConfig
 
-from knowledge import embedding
+from knowledge import connectors, embedding
 
 
 class KnowledgeConfig(AppConfig):
@@ -8,4 +8,5 @@ class KnowledgeConfig(AppConfig):
     verbose_name = "Knowledge"
 
     def ready(self) -> None:
+        connectors.load()
         embedding.load()

@@ -18,7 +18,7 @@ from jobs.models import JobRun, Schedule
 from jobs.schedules import Wish
 from jobs.timing import InvalidTiming, timing_of
 from jobs.when import When, when_of
-from publishing import quotas
+from publishing import quotas, writers
 from publishing.models import Agent, Publisher, Source
 from publishing.writers import Usage
 
@@ -53,6 +53,13 @@ def next_run_at(agent: Agent, now: datetime) -> datetime | None:
         return next(slots, None)
     except InvalidTiming:
         return None
+
+
+def why_not_write(agent: Agent) -> str:
+    """Why its writer cannot be used here, such as a missing key; "" when it can."""
+    if agent.writer not in writers.kinds():
+        return f"There is no writer named “{agent.writer}” any more."
+    return writers.get(agent.writer).why_not()
 
 
 @transaction.atomic

@@ -112,7 +112,8 @@ def fingerprint_of(post: Post, document: Document) -> Fingerprint:
 
 def near_duplicate(post: Post, document: Document) -> Duplicate | None:
     """The post of the last year that says most nearly the same, if any does."""
-    match = duplicates.most_similar(fingerprint_of(post, document), _earlier(post))
+    fingerprint = fingerprint_of(post, document)
+    match = duplicates.most_similar(fingerprint, _candidates(post, fingerprint))
     if match is None:
         return None
     title = Post.objects.values_list("title", flat=True).get(pk=int(match.key))
@@ -123,15 +124,22 @@ def near_duplicate(post: Post, document: Document) -> Duplicate | None:
 
 def remember(post: Post, document: Document) -> None:
     """Keep the fingerprint of the post's text, for later posts to be compared with."""
-    runs = sorted(fingerprint_of(post, document).runs)
-    PostFingerprint.objects.update_or_create(post=post, defaults={"runs": runs})
+    fingerprint = fingerprint_of(post, document)
+    PostFingerprint.objects.update_or_create(
+        post=post, defaults={"runs": sorted(fingerprint.runs), "sketch": fingerprint.sketch}
+    )
 
 
-def _earlier(post: Post) -> Iterator[Fingerprint]:
+def _candidates(post: Post, fingerprint: Fingerprint) -> Iterator[Fingerprint]:
+    """The earlier posts that have a part of the sketch in common, or a title that says the same."""
     since = timezone.now() - _COMPARED
     rows = PostFingerprint.objects.filter(post__created_at__gte=since).exclude(post=post.pk)
-    newest = rows.order_by("-post_id").values_list("post_id", "post__title", "runs")[:_MOST_COMPARED]
-    for pk, title, runs in newest.iterator(chunk_size=200):
+    titles = rows.order_by("-post_id").values_list("post_id", "post__title")[:_MOST_COMPARED]
+    ids = {pk for pk, title in titles if duplicates.is_same_title(title, post.title)}
+    alike = rows.filter(sketch__overlap=fingerprint.sketch).order_by("-post_id")
+    ids.update(alike.values_list("post_id", flat=True)[:_MOST_COMPARED])
+    found = rows.filter(pk__in=ids).order_by("post_id").values_list("post_id", "post__title", "runs")
+    for pk, title, runs in found.iterator(chunk_size=200):
         yield duplicates.from_runs(str(pk), title=title, runs=runs)
 
 

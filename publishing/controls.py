@@ -22,6 +22,7 @@ from publishing.polling.items import values_of
 #: What people edit; the rest of a source is written by polls.
 _SETTINGS = (
     "name", "kind", "url", "options", "language", "backfill_limit", "min_interval", "max_interval",
+    "auto_generate",
 )  # fmt: skip
 #: What is known of a source that was never polled.
 _UNKNOWN = {

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+#: What the tag of a language looks like, such as "en" or "de-AT".
+TAG = r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$"
+
 
 @dataclass(frozen=True)
 class Language:

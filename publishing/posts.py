@@ -28,6 +28,8 @@ _DECISIONS = {
     Status.APPROVED: {Status.DRAFT, Status.IN_REVIEW},
     Status.DRAFT: {Status.IN_REVIEW, Status.APPROVED, Status.SCHEDULED},
 }
+#: What people call them.
+DECISIONS = {"submit": Status.IN_REVIEW, "approve": Status.APPROVED, "reject": Status.DRAFT}
 #: It has gone out, and nothing is under way: it may be changed, and what has it is told.
 _THERE = {Status.PUBLISHED, Status.FAILED, Status.MISSED}
 _PUBLISHABLE = {Status.DRAFT, Status.APPROVED, Status.SCHEDULED}
@@ -71,6 +73,28 @@ def write(post: Post, changes: Mapping[str, Any], *, by: AbstractBaseUser | None
         by, post, "Written." if is_new else "Changed.", action=audit.ADDITION if is_new else audit.CHANGE
     )
     return post
+
+
+def is_out(post: Post) -> bool:
+    """Whether readers would see a change of it."""
+    return post.status in _THERE
+
+
+def possible(post: Post) -> set[str]:
+    """What its state lets people do with the post now, by the names of these functions and of the decisions.
+
+    They look again, with the post locked; this is for showing what there is.
+    """
+    found = {name for name, status in DECISIONS.items() if post.status in _DECISIONS[status]}
+    if post.status in _PUBLISHABLE:
+        found |= {"schedule", "publish"}
+    if post.status in Status.undecided():
+        found |= {"change", "delete"}
+    if post.status in _THERE:
+        found.add("change")
+        if any(row.state == Publication.State.PUBLISHED for row in post.publications.all()):
+            found.add("withdraw")
+    return found
 
 
 def withdraw(post: Post, *, by: AbstractBaseUser | None, trigger: JobRun.Trigger) -> JobRun:

@@ -31,11 +31,11 @@ class Standing:
 
 def of_publishers(ids: Collection[int], *, reader: Any) -> dict[int, Standing]:
     """How each of these publishers does; tests are those that the reader may see. Four statements."""
-    rows = Publication.objects.filter(publisher__in=ids).order_by().values_list("publisher")
-    waiting = dict(rows.filter(state__in=_UNDER_WAY).annotate(Count("pk")))
-    left = dict(rows.left_to_people().annotate(Count("pk")))
+    rows = Publication.objects.filter(publisher__in=ids).order_by()
     there = rows.filter(state__in=(Publication.State.PUBLISHED, Publication.State.WITHDRAWN))
-    published = dict(there.annotate(Max("published_at")))
+    waiting = dict(rows.filter(state__in=_UNDER_WAY).values_list("publisher").annotate(Count("pk")))
+    left = dict(rows.left_to_people().values_list("publisher").annotate(Count("pk")))
+    published = dict(there.values_list("publisher").annotate(Max("published_at")))
     tests = _last_tests(ids, reader)
     return {
         pk: Standing(

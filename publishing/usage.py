@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -36,6 +36,24 @@ class Summary:
 
     total: Used
     rows: Sequence[Used]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Month:
+    """What was used in a calendar month, of each agent in its own time zone."""
+
+    first: date
+    rows: Sequence[Used]
+    #: That were written.
+    posts: int
+
+    @property
+    def cost(self) -> Decimal:
+        return sum((row.cost for row in self.rows), Decimal(0))
+
+    @property
+    def tokens(self) -> int:
+        return sum(row.tokens_in + row.tokens_out for row in self.rows)
 
 
 _SUMMARY = """
@@ -78,6 +96,38 @@ def summary(
         )
         total, *rows = [_used(row) for row in cursor.fetchall()]
     return Summary(total=total, rows=rows)
+
+
+def months(now: datetime, today: date) -> tuple[Month, Month]:
+    """This month and the last; `today` is the day at the reader's place."""
+    this = today.replace(day=1)
+    last = (this - timedelta(days=1)).replace(day=1)
+    # A day earlier: somewhere the month has begun already.
+    since = datetime.combine(last - timedelta(days=1), time(), UTC)
+    rows = summary(since, now, period="month").rows
+    posts = written(since, now, period="month")
+    this_month, last_month = (
+        Month(first=first, rows=[row for row in rows if row.period == first], posts=posts.get(first, 0))
+        for first in (this, last)
+    )
+    return this_month, last_month
+
+
+_WRITTEN = """
+SELECT date_trunc(%(period)s, ended_at AT TIME ZONE agent.timezone)::date, count(*)
+FROM publishing_generation
+JOIN publishing_agent agent ON agent.id = publishing_generation.agent_id
+WHERE state = 'done' AND ended_at >= %(since)s AND ended_at < %(until)s
+    AND (%(agent)s::int IS NULL OR agent_id = %(agent)s)
+GROUP BY 1
+"""
+
+
+def written(since: datetime, until: datetime, *, period: str, agent_id: int | None = None) -> dict[date, int]:
+    """How many posts were written in each period, whichever models had a part in them."""
+    with connection.cursor() as cursor:
+        cursor.execute(_WRITTEN, {"since": since, "until": until, "period": period, "agent": agent_id})
+        return dict(cursor.fetchall())
 
 
 def _used(row: Sequence[Any]) -> Used:

@@ -48,7 +48,7 @@ def test_every_link_in_the_documents_leads_somewhere():
 
 def test_every_file_that_the_architecture_page_names_exists():
     text = (ROOT / "docs/architecture.md").read_text()
-    for name in re.findall(r"`((?:jobs|config|chat|publishing)/[\w/.]+)`", text):
+    for name in re.findall(r"`((?:jobs|config|chat|publishing|knowledge)/[\w/.]+)`", text):
         assert (ROOT / name).exists(), name
 
 

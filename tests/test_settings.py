@@ -72,7 +72,7 @@ def test_production_without_a_key_for_secrets_fails_its_checks(keys: str, senten
 
 
 def test_command_on_stopped_embedded_servers_says_how_to_start_them(tmp_path: Path) -> None:
-    for name in ("accounts", "chat", "config", "jobs", "publishing"):
+    for name in ("accounts", "chat", "config", "jobs", "knowledge", "publishing"):
         shutil.copytree(PROJECT / name, tmp_path / name)
     shutil.copy(PROJECT / "manage.py", tmp_path)
 

@@ -7,9 +7,10 @@ from tests.spawner import Spawner
 
 
 @contextmanager
-def worker(spawner: Spawner) -> Iterator[None]:
+def worker(spawner: Spawner, *, queues: str = "default") -> Iterator[None]:
     """One worker with one process, on this test session's database and broker."""
-    process = spawner.celery("worker", "-c", "1", "-l", "WARNING", "--without-gossip", "--without-mingle")
+    quietly = ("-l", "WARNING", "--without-gossip", "--without-mingle")
+    process = spawner.celery("worker", "-c", "1", "-Q", queues, *quietly)
     try:
         yield
     finally:

@@ -315,6 +315,24 @@ PUBLISHING_RETRY_SECONDS = env.seconds("PUBLISHING_RETRY_SECONDS", 20)
 # Where the publisher of files may write; empty: nowhere.
 PUBLISHED_FILES_DIR = env.text("PUBLISHED_FILES_DIR")
 
+# knowledge: where papers come from (docs/connectors.md). PubMed wants to know who asks: an address of email, and for more than
+# three requests a second a key of an NCBI account.
+NCBI_EMAIL = env.text("NCBI_EMAIL").strip()
+NCBI_TOOL = env.text("NCBI_TOOL", "almanac").strip()
+NCBI_API_KEY = env.text("NCBI_API_KEY").strip()
+# Where the services are; others than these are mirrors, or stand-ins for tests.
+PUBMED_URL = env.text("PUBMED_URL", "https://eutils.ncbi.nlm.nih.gov/entrez/eutils").rstrip("/")
+ARXIV_URL = env.text("ARXIV_URL", "https://export.arxiv.org/api").rstrip("/")
+EUROPEPMC_URL = env.text("EUROPEPMC_URL", "https://www.ebi.ac.uk/europepmc/webservices/rest").rstrip("/")
+# Seconds from one request to the next over all processes together. PubMed's is 0.37, or 0.11 with a key.
+PUBMED_SPACING_SECONDS = env.seconds("PUBMED_SPACING_SECONDS", 0.11 if NCBI_API_KEY else 0.37)
+ARXIV_SPACING_SECONDS = env.seconds("ARXIV_SPACING_SECONDS", 3)
+EUROPEPMC_SPACING_SECONDS = env.seconds("EUROPEPMC_SPACING_SECONDS", 0.25)
+# And from one request to a host of feeds to the next.
+FEEDS_SPACING_SECONDS = env.seconds("FEEDS_SPACING_SECONDS", 1)
+# The wait before a request that failed is sent again; it triples each time.
+KNOWLEDGE_RETRY_SECONDS = env.seconds("KNOWLEDGE_RETRY_SECONDS", 2)
+
 # Which language model is asked, over OpenAI's protocol (docs/chat.md): the address in front of "/chat/completions", such
 # as https://api.openai.com/v1, and the model's name there. Empty: none. Private addresses go into OUTBOUND_ALLOWED_HOSTS.
 CHAT_BASE_URL = env.text("CHAT_BASE_URL").strip()

@@ -2,6 +2,7 @@
 
 from knowledge.models.document import Document
 from knowledge.models.embedding import Embedding, EmbeddingModel
+from knowledge.models.pace import ServicePace
 from knowledge.models.paper import Paper
 from knowledge.models.passage import Part, Passage
 from knowledge.models.sparse import SparsePosting, SparseSegment
@@ -13,6 +14,7 @@ __all__ = [
     "Paper",
     "Part",
     "Passage",
+    "ServicePace",
     "SparsePosting",
     "SparseSegment",
 ]

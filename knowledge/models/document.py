@@ -12,7 +12,7 @@ class Document(models.Model):
     media_type = models.CharField(max_length=100, blank=True)
     sha256 = models.CharField("SHA-256", max_length=64, unique=True)
     text = models.TextField()
-    language = models.CharField(max_length=35, blank=True, help_text="A BCP 47 tag such as en.")
+    language = models.CharField(max_length=35, blank=True, help_text="An ISO 639 code such as en.")
     year = models.PositiveSmallIntegerField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
 

@@ -8,6 +8,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from knowledge.records import Precision
+
 #: What names a paper for ever, in the order in which they are trusted.
 IDENTIFIERS = ("doi", "pmid", "pmcid", "arxiv_id")
 
@@ -33,30 +35,54 @@ class Paper(models.Model):
     pmid = models.CharField("PMID", max_length=16, blank=True)
     pmcid = models.CharField("PMCID", max_length=20, blank=True)
     arxiv_id = models.CharField("arXiv id", max_length=40, blank=True)
-    arxiv_version = models.PositiveSmallIntegerField("arXiv version", null=True, blank=True)
+    version = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="Of the text, as arXiv counts it; empty where there are no versions."
+    )
     title = models.TextField()
-    authors = models.JSONField(
-        default=list, blank=True, help_text="In order, each {family, given, initials} or {collective}."
-    )
-    journal = models.CharField(max_length=500, blank=True)
-    published_on = models.DateField(
-        null=True, blank=True, help_text="The first day of what is known of the date."
-    )
+    original_title = models.TextField(blank=True, help_text="In the paper's own language.")
+    authors = models.JSONField(default=list, blank=True, help_text="In order; see knowledge.records.Author.")
+    journal = models.CharField(max_length=1000, blank=True)
+    published_on = models.DateField(null=True, blank=True, help_text="The first day that may be meant.")
+    published_precision = models.CharField(max_length=5, choices=Precision, blank=True)
     published_text = models.CharField(max_length=100, blank=True, help_text="The date as it is printed.")
     year = models.PositiveSmallIntegerField(null=True, blank=True)
-    abstract = models.JSONField(default=list, blank=True, help_text="Sections in order, each {label, text}.")
-    mesh_terms = ArrayField(models.CharField(max_length=300), default=list, blank=True)
-    keywords = ArrayField(models.CharField(max_length=300), default=list, blank=True)
-    types = ArrayField(models.CharField(max_length=100), default=list, blank=True)
-    language = models.CharField(max_length=35, blank=True, help_text="A BCP 47 tag such as en.")
+    entered_on = models.DateField(null=True, blank=True, help_text="When its source first had it.")
+    revised_on = models.DateField(null=True, blank=True, help_text="When its source last changed it.")
+    abstract = models.JSONField(
+        default=list, blank=True, help_text="In order; see knowledge.records.Section."
+    )
+    mesh = models.JSONField(
+        "MeSH terms", default=list, blank=True, help_text="See knowledge.records.MeshTerm."
+    )
+    keywords = ArrayField(models.TextField(), default=list, blank=True)
+    types = ArrayField(models.TextField(), default=list, blank=True, help_text="Kinds of publication.")
+    categories = ArrayField(models.TextField(), default=list, blank=True)
+    languages = ArrayField(
+        models.CharField(max_length=35), default=list, blank=True, help_text="ISO 639 codes."
+    )
     url = models.CharField("address", max_length=2000, blank=True)
-    sources = ArrayField(
-        models.CharField(max_length=40), default=list, blank=True, help_text="The connectors that gave it."
+    pdf_url = models.CharField("address of the PDF", max_length=2000, blank=True)
+    details = models.JSONField(
+        default=dict, blank=True, help_text="What else its record says: volume, pages, ISSN, comment ..."
+    )
+    notices = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="What retracts, corrects or comments on it; see knowledge.records.Notice.",
     )
     is_retracted = models.BooleanField("retracted", default=False)
     is_corrected = models.BooleanField("corrected", default=False)
+    is_doubted = models.BooleanField(
+        "doubted", default=False, help_text="Its journal has published an expression of concern."
+    )
+    is_notice = models.BooleanField(
+        "notice", default=False, help_text="It only says something about another paper."
+    )
+    sources = ArrayField(
+        models.CharField(max_length=40), default=list, blank=True, help_text="The connectors that gave it."
+    )
     provenance = models.JSONField(
-        default=dict, blank=True, help_text="For each field the connector that it came from, and when."
+        default=dict, blank=True, help_text="For each field the connector that it came from."
     )
     first_seen_at = models.DateTimeField(default=timezone.now)
     fetched_at = models.DateTimeField(default=timezone.now, help_text="When a connector last gave it.")
@@ -66,9 +92,6 @@ class Paper(models.Model):
     class Meta:
         constraints = [
             *(_unique(name) for name in IDENTIFIERS),
-            models.CheckConstraint(
-                condition=Q(arxiv_version=None) | ~Q(arxiv_id=""), name="knowledge_paper_version_of_something"
-            ),
         ]
         indexes = [
             # Filters of the search.

@@ -24,7 +24,7 @@ class Filters:
     year_to: int | None = None
     #: Publication types; a paper that is any of them.
     types: Sequence[str] = ()
-    #: BCP 47 tags; a text in any of them.
+    #: ISO 639 codes; a text in any of them.
     languages: Sequence[str] = ()
     retracted: Retracted = Retracted.EXCLUDE
     #: Papers by id, for whoever knows more than these filters do.
@@ -43,7 +43,7 @@ class Filters:
             conditions.append("paper.sources && %(sources)s::varchar[]")
             given["sources"] = list(self.sources)
         if self.types:
-            conditions.append("paper.types && %(types)s::varchar[]")
+            conditions.append("paper.types && %(types)s::text[]")
             given["types"] = list(self.types)
         if self.year_from is not None:
             conditions.append("coalesce(paper.year, document.year) >= %(year_from)s")
@@ -52,7 +52,9 @@ class Filters:
             conditions.append("coalesce(paper.year, document.year) <= %(year_to)s")
             given["year_to"] = self.year_to
         if self.languages:
-            conditions.append("coalesce(paper.language, document.language) = ANY(%(languages)s)")
+            conditions.append(
+                "(paper.languages && %(languages)s::varchar[] OR document.language = ANY(%(languages)s))"
+            )
             given["languages"] = list(self.languages)
         if self.papers is not None:
             conditions.append("part.paper_id = ANY(%(papers)s::bigint[])")

@@ -1,39 +1,37 @@
 """Posts: written here or by agents, decided on, published."""
 
-from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.utils.html import format_html, format_html_join
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from jobs import display
 from jobs.admin import navigation
-from jobs.admin.base import ModelAdmin, require, user_of
-from jobs.errors import IllegalState, InvalidInput
-from jobs.models import JobRun
+from jobs.admin.base import require, user_of
+from jobs.errors import IllegalState
 from publishing import posts
-from publishing.admin.confirm import ask
-from publishing.admin.publications import address_there, state_badge
-from publishing.models import Post, Publisher
+from publishing.admin.calendar import CalendarPage
+from publishing.admin.post_actions import PostActions
+from publishing.admin.post_filters import AgentFilter, DayFilter, PublisherFilter, TroubleFilter, tabs
+from publishing.admin.post_looks import places, score_label, status_badge
+from publishing.admin.post_page import PostPage, page_of
+from publishing.models import Post
 
 Status = Post.Status
 
-LOOKS: dict[str, tuple[str, str]] = {
-    Status.DRAFT: ("edit_note", "calm"),
-    Status.IN_REVIEW: ("rate_review", "busy"),
-    Status.APPROVED: ("thumb_up", "good"),
-    Status.SCHEDULED: ("schedule", "calm"),
-    Status.PUBLISHING: ("send", "busy"),
-    Status.PUBLISHED: ("check_circle", "good"),
-    Status.FAILED: ("error", "bad"),
-    Status.UNCONFIRMED: ("help", "bad"),
-    Status.MISSED: ("event_busy", "bad"),
-}
-
 navigation.add(
+    navigation.Entry(
+        group="Publishing",
+        title="Calendar",
+        icon="calendar_view_month",
+        url_name="admin:publishing_post_calendar",
+        permissions=("publishing.view_post",),
+        order=215,
+    ),
     navigation.Entry(
         group="Publishing",
         title="Posts",
@@ -41,143 +39,141 @@ navigation.add(
         url_name="admin:publishing_post_changelist",
         permissions=("publishing.view_post",),
         order=220,
-    )
+    ),
 )
 
 
 @admin.register(Post)
-class PostAdmin(ModelAdmin[Post]):
-    list_display = ("title", "status_label", "language", "scheduled", "published")
-    list_filter = ("status", "language")
-    search_fields = ("title",)
+class PostAdmin(PostActions):
+    list_display = ("title_and_agent", "status_label", "score_label", "words", "when", "places")
+    list_filter = ("status", AgentFilter, PublisherFilter, TroubleFilter, "language", DayFilter)
+    list_select_related = ("agent",)
+    list_before_template = "admin/publishing/post/_tabs.html"
+    search_fields = ("title", "excerpt", "slug", "agent__name")
+    search_help_text = "Title, excerpt, address or agent"
     ordering = ("-pk",)
-    sortable_by = ()
+    sortable_by = ("score_label", "words")
     list_per_page = 50
     show_full_result_count = False
-    actions = ("submit", "approve", "reject", "publish")
-    fieldsets = (
-        (None, {"fields": ("title", "slug", "status_label", "body_html", "excerpt")}),
-        ("For readers and search engines", {"fields": ("language", "tags", "keywords", "meta_title", "meta_description", "canonical_url")}),
-        ("Where it is", {"fields": ("scheduled", "published", "places", "way")}),
-    )  # fmt: skip
-    readonly_fields = ("status_label", "scheduled", "published", "places", "way")
+    actions = ("submit", "approve", "reject", "publish", "withdraw")
 
-    def save_model(self, request: HttpRequest, obj: Post, form: Any, change: bool) -> None:
-        require(request, "publishing.change_post" if change else "publishing.add_post")
-        written = posts.write(
-            obj if change else Post(created_by_id=user_of(request).pk), form.cleaned_data, by=user_of(request)
-        )
-        obj.pk, obj.slug = written.pk, written.slug
-
-    def delete_model(self, request: HttpRequest, obj: Post) -> None:
-        posts.delete(obj, by=user_of(request))
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Post]:
+        return super().get_queryset(request).defer("body_html", "notes")
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         return {
             name: action for name, action in super().get_actions(request).items() if name != "delete_selected"
         }
 
-    def has_change_permission(self, request: HttpRequest, obj: Post | None = None) -> bool:
-        return super().has_change_permission(request, obj) and _is_undecided(obj)
+    # Pages
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        return [
+            path("calendar/", view(self.calendar_view), name="publishing_post_calendar"),
+            path("check/", view(self.check_view), name="publishing_post_check_new"),
+            path("preview/", view(self.preview_view), name="publishing_post_preview_new"),
+            path("<int:pk>/check/", view(self.check_view), name="publishing_post_check"),
+            path("<int:pk>/preview/", view(self.preview_view), name="publishing_post_preview"),
+            *self.action_urls(),
+            *super().get_urls(),
+        ]
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        shown = {"tabs": tabs(request) if self.has_view_permission(request) else []}
+        return super().changelist_view(request, {**(extra_context or {}), **shown})
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        found = super().get_changelist_instance(request)
+        found.result_list = found.result_list.prefetch_related("publications__publisher")
+        return found
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        post = self._post(request, object_id) if object_id is not None else None
+        return PostPage(self, request, post).response()
+
+    def calendar_view(self, request: HttpRequest) -> HttpResponse:
+        require(request, "publishing.view_post")
+        return CalendarPage(self, request).response()
+
+    def check_view(self, request: HttpRequest, pk: int | None = None) -> HttpResponse:
+        return PostPage(self, request, self._post(request, pk)).check()
+
+    def preview_view(self, request: HttpRequest, pk: int | None = None) -> HttpResponse:
+        return PostPage(self, request, self._post(request, pk)).preview()
+
+    def _post(self, request: HttpRequest, key: str | int | None) -> Post | None:
+        """The post of a page, for those who may view posts; None when no key names one."""
+        if key is None:
+            return None
+        require(request, "publishing.view_post")
+        found = Post.objects.complete().filter(pk=key).first() if str(key).isdecimal() else None
+        if found is None:
+            raise Http404("There is no such post.")
+        return found
+
+    # Deleting: the domain decides, and keeps the audit row
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except IllegalState as error:
+            messages.error(request, str(error))
+            return HttpResponseRedirect(page_of(Post(pk=int(object_id))))
+
+    def delete_model(self, request: HttpRequest, obj: Post) -> None:
+        posts.delete(obj, by=user_of(request))
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        """Nothing: `posts.delete` writes the audit row."""
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """What belongs to a post goes with it, and needs no permission of its own."""
+        return [str(post) for post in objs], {"posts": len(objs)}, set(), []
 
     def has_delete_permission(self, request: HttpRequest, obj: Post | None = None) -> bool:
-        return super().has_delete_permission(request, obj) and _is_undecided(obj)
+        return super().has_delete_permission(request, obj) and (
+            obj is None or obj.status in Status.undecided()
+        )
+
+    # What the list shows
+
+    @admin.display(description="Post")
+    def title_and_agent(self, post: Post) -> SafeString:
+        return format_html(
+            '<span class="jobs-two-lines"><strong>{}</strong><small>{}</small></span>',
+            post.title,
+            post.agent or "",
+        )
 
     @admin.display(description="State")
     def status_label(self, post: Post) -> SafeString:
-        icon, tone = LOOKS[post.status]
-        return display.badge(str(Status(post.status).label), icon, tone)
+        return status_badge(post.status)
 
-    @admin.display(description="Scheduled for")
-    def scheduled(self, post: Post) -> SafeString | str:
-        return display.moment(post.scheduled_at)
+    @admin.display(description="Score", ordering="score")
+    def score_label(self, post: Post) -> SafeString | str:
+        return score_label(post.score)
 
-    @admin.display(description="Published")
-    def published(self, post: Post) -> SafeString | str:
+    @admin.display(description="Words", ordering="word_count")
+    def words(self, post: Post) -> str:
+        return f"{post.word_count:,}"
+
+    @admin.display(description="Goes out")
+    def when(self, post: Post) -> SafeString | str:
+        if post.status == Status.SCHEDULED or post.published_at is None:
+            return display.moment(post.scheduled_at)
         return display.moment(post.published_at)
 
     @admin.display(description="Publishers")
     def places(self, post: Post) -> SafeString | str:
-        rows = post.publications.select_related("publisher") if post.pk else []
-        told = [(row.publisher, state_badge(row), address_there(row) or row.reason) for row in rows]
-        if not told:
-            return "None yet."
-        return format_html("<ul>{}</ul>", format_html_join("", "<li>{} {} {}</li>", told))
-
-    @admin.display(description="Its way")
-    def way(self, post: Post) -> SafeString | str:
-        steps = post.transitions.select_related("by") if post.pk else []
-        told = [(display.moment(step.at), step, step.by or "", step.note) for step in steps]
-        if not told:
-            return "It has not been saved."
-        return format_html("<ol>{}</ol>", format_html_join("", "<li>{} · {} {} {}</li>", told))
-
-    def has_review_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("publishing.review_post")
-
-    def has_publish_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("publishing.publish_post")
-
-    @admin.action(description="Ask for a review", permissions=["change"])
-    def submit(self, request: HttpRequest, queryset: QuerySet[Post]) -> None:
-        require(request, "publishing.change_post")
-        self._decide(request, queryset, Status.IN_REVIEW)
-
-    @admin.action(description="Approve", permissions=["review"])
-    def approve(self, request: HttpRequest, queryset: QuerySet[Post]) -> None:
-        require(request, "publishing.review_post")
-        self._decide(request, queryset, Status.APPROVED)
-
-    @admin.action(description="Make drafts of them again", permissions=["review"])
-    def reject(self, request: HttpRequest, queryset: QuerySet[Post]) -> None:
-        require(request, "publishing.review_post")
-        self._decide(request, queryset, Status.DRAFT)
-
-    @admin.action(description="Publish now …", permissions=["publish"])
-    def publish(self, request: HttpRequest, queryset: QuerySet[Post]) -> HttpResponse | None:
-        require(request, "publishing.publish_post")
-        publishers = list(Publisher.objects.filter(is_enabled=True))
-        if "confirmed" not in request.POST:
-            names = ", ".join(map(str, publishers)) or "nowhere: there is no enabled publisher"
-            return ask(
-                request,
-                self.admin_site,
-                action="publish",
-                question=f"Publish these posts now? They go to {names}.",
-                button="Publish now",
-                chosen=queryset,
-            )
-        self._each(
-            request,
-            queryset,
-            "On their way",
-            lambda post: posts.publish_now(
-                post, publishers, by=user_of(request), trigger=JobRun.Trigger.ADMIN
-            ),
-        )
-        return None
-
-    def _decide(self, request: HttpRequest, queryset: QuerySet[Post], decision: Post.Status) -> None:
-        self._each(
-            request,
-            queryset,
-            str(decision.label),
-            lambda post: posts.decide(post, decision, by=user_of(request)),
-        )
-
-    def _each(
-        self, request: HttpRequest, queryset: QuerySet[Post], said: str, act: Callable[[Post], object]
-    ) -> None:
-        done = 0
-        for post in queryset:
-            try:
-                act(post)
-                done += 1
-            except (IllegalState, InvalidInput) as error:
-                messages.error(request, f"{post}: {error}")
-        if done:
-            messages.success(request, f"{said}: {done}.")
-
-
-def _is_undecided(post: Post | None) -> bool:
-    return post is None or post.status in Status.undecided()
+        return places(list(post.publications.all()))

@@ -117,7 +117,7 @@ class PublisherAdmin(MayRefuse, ModelAdmin[Publisher]):
 
     @admin.display(description="Waiting")
     def waiting(self, publisher: Publisher) -> SafeString | str:
-        return publications_link(publisher, _standing(publisher).waiting, "state__exact=waiting")
+        return publications_link(publisher, _standing(publisher).waiting, "state__in=waiting,sending")
 
     @admin.display(description="Left to you")
     def left(self, publisher: Publisher) -> SafeString | str:
@@ -308,7 +308,7 @@ def _about(request: HttpRequest, publisher: Publisher) -> dict[str, Any]:
     return {
         "state": state_badge(publisher),
         "standing": found,
-        "waiting": publications_link(publisher, found.waiting, "state__exact=waiting"),
+        "waiting": publications_link(publisher, found.waiting, "state__in=waiting,sending"),
         "left": publications_link(publisher, found.left_to_people, "left=yes"),
         "test": found.last_test,
         "is_testing": found.last_test is not None and found.last_test.status in JobRun.Status.active(),

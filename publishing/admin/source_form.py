@@ -57,6 +57,7 @@ class SourceForm(Form):
         model = Source
         fields = (
             "name", "kind", "url", "options", "language", "backfill_limit", "min_interval", "max_interval",
+            "auto_generate",
         )  # fmt: skip
         labels = {"min_interval": "Shortest interval", "max_interval": "Longest interval"}
         widgets = {"options": widgets.UnfoldAdminTextareaWidget(attrs={"rows": 3})}

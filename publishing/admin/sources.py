@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -22,8 +23,8 @@ from jobs.models import JobRun
 from publishing import controls, sources
 from publishing.admin.confirm import ask
 from publishing.admin.source_form import ItemForm, SourceForm, form_for, option_fields
-from publishing.models import FeedItem, Source
-from publishing.models.source import MAX_PARSE_FAILURES
+from publishing.models import Agent, FeedItem, Source
+from publishing.models.source import is_in, rank_of_trouble
 from publishing.sources import SourceAdapter
 
 State = Source.State
@@ -64,24 +65,8 @@ class StateFilter(DropdownFilter):
         return list(State.choices)
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Source]) -> QuerySet[Source]:
-        """The same order of questions as `Source.state`."""
-        disabled, gone = Q(is_enabled=False), Q(gone_at__isnull=False)
-        unreadable, failing = (
-            Q(consecutive_parse_failures__gte=MAX_PARSE_FAILURES),
-            Q(consecutive_failures__gt=0),
-        )
-        by_hand = set(sources.kinds()) - set(sources.polled_kinds())
-        new = Q(last_success_at=None) & ~Q(kind__in=by_hand)
-        found: dict[str, Q] = {
-            State.DISABLED: disabled,
-            State.GONE: ~disabled & gone,
-            State.UNREADABLE: ~disabled & ~gone & unreadable,
-            State.FAILING: ~disabled & ~gone & ~unreadable & failing,
-            State.NEW: ~disabled & ~gone & ~unreadable & ~failing & new,
-            State.OK: ~disabled & ~gone & ~unreadable & ~failing & ~new,
-        }
-        wanted = found.get(self.value() or "")
-        return queryset if wanted is None else queryset.filter(wanted)
+        wanted = self.value()
+        return queryset.filter(is_in(wanted)) if wanted in State.values else queryset
 
 
 @admin.register(Source)
@@ -91,26 +76,38 @@ class SourceAdmin(ModelAdmin[Source]):
         "name_and_address",
         "state_label",
         "item_link",
+        "agent_link",
         "polled",
         "next_poll",
         "error",
         "run_link",
     )
     list_display_links = ("name_and_address",)
-    list_filter = (StateFilter,)
+    list_filter = (StateFilter, "auto_generate")
     search_fields = ("name", "url", "last_error")
     search_help_text = "Name, address, or words of an error"
-    ordering = ("name", "pk")
     sortable_by = ()
     list_per_page = 50
     actions = ("poll_now", "read_all", "test", "enable", "disable", "reset")
     readonly_fields = (
-        "state_label", "error", "polled", "next_poll", "item_link", "add_link", "run_link", "redirect",
+        "state_label", "error", "polled", "next_poll", "item_link", "agent_link", "add_link", "run_link", "redirect",
     )  # fmt: skip
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Source]:
-        counted = Count("items", filter=Q(items__removed_at=None))
-        return super().get_queryset(request).annotate(item_count=counted)
+        items = FeedItem.objects.kept().filter(source=OuterRef("pk")).order_by().values("source")
+        users = Agent.objects.filter(sources=OuterRef("pk")).order_by().values("sources")
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(
+                item_count=Coalesce(Subquery(items.annotate(number=Count("pk")).values("number")), 0),
+                agent_count=Coalesce(Subquery(users.annotate(number=Count("pk")).values("number")), 0),
+            )
+        )
+
+    def get_ordering(self, request: HttpRequest) -> list[Any]:
+        """What is broken comes first."""
+        return [rank_of_trouble().asc(), "name", "pk"]
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change, form=form_for(_adapter(request, obj)), **kwargs)
@@ -132,6 +129,7 @@ class SourceAdmin(ModelAdmin[Source]):
             found.append(("Options", {"fields": options}))
         if is_polled:
             found.append(("Polling", {"fields": ["min_interval", "max_interval", "backfill_limit"]}))
+            found.append(("Agents", {"fields": ["auto_generate", *(["agent_link"] if obj else [])]}))
         if obj is not None and is_polled:
             fields = ["state_label", "error", "polled", "next_poll", "item_link", "run_link", "redirect"]
             found.append(("Health", {"fields": fields}))
@@ -209,8 +207,7 @@ class SourceAdmin(ModelAdmin[Source]):
 
     @admin.display(description="State")
     def state_label(self, source: Source) -> SafeString:
-        icon, tone = LOOKS[source.state]
-        return display.badge(str(source.state.label), icon, tone)
+        return state_badge(source)
 
     @admin.display(description="Items")
     def item_link(self, source: Source) -> SafeString:
@@ -221,6 +218,18 @@ class SourceAdmin(ModelAdmin[Source]):
             address,
             urlencode({"source__id__exact": source.pk}),
             count,
+        )
+
+    @admin.display(description="Agents")
+    def agent_link(self, source: Source) -> SafeString:
+        """How many agents write of it, and whether they do so at once."""
+        address = reverse("admin:publishing_agent_changelist")
+        return format_html(
+            '<span class="jobs-two-lines"><a class="jobs-link" href="{}?sources__id__exact={}">{}</a>{}</span>',
+            address,
+            source.pk,
+            getattr(source, "agent_count", 0),
+            format_html("<small>write at once</small>") if source.auto_generate else "",
         )
 
     @admin.display(description="By hand")
@@ -334,6 +343,12 @@ class SourceAdmin(ModelAdmin[Source]):
         forgotten = sum(controls.reset(source, by=user_of(request)) for source in queryset)
         messages.success(request, f"{forgotten} items forgotten of: {_names(queryset)}.")
         return None
+
+
+def state_badge(source: Source) -> SafeString:
+    """The source's state: never colour alone."""
+    icon, tone = LOOKS[source.state]
+    return display.badge(str(source.state.label), icon, tone)
 
 
 def _names(chosen: QuerySet[Source]) -> str:

@@ -28,11 +28,11 @@ from publishing.agents import InvalidAgent
 from publishing.api.publishers import PublisherViewSet
 from publishing.api.serializers import IdsField, SecondsField
 from publishing.api.views import SourceViewSet
+from publishing.languages import TAG
 from publishing.models import Agent, Publisher, Source
 from publishing.writers import Length
 
 QUOTA_EXCEEDED = OpenApiResponse(ErrorSerializer, description="The agent has used up its quota.")
-LANGUAGE = r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$"
 
 _LONGEST_AGE = timedelta(days=365)
 
@@ -97,9 +97,7 @@ class AgentInputSerializer(StrictSerializer):
     )
     tone = serializers.CharField(max_length=100, allow_blank=True, required=False)
     audience = serializers.CharField(max_length=200, allow_blank=True, required=False)
-    language = serializers.RegexField(
-        LANGUAGE, max_length=35, required=False, help_text="Such as en or de-AT."
-    )
+    language = serializers.RegexField(TAG, max_length=35, required=False, help_text="Such as en or de-AT.")
     length = serializers.ChoiceField(choices=[size.value for size in Length], required=False)
     writer = serializers.CharField(
         max_length=30, required=False, help_text="One of those at `agents/writers/`."

@@ -186,7 +186,7 @@ class PostViewSet(mixins.ListModelMixin, GenericViewSet[Post]):
     def partial_update(self, request: Request, pk: int) -> Response:
         """Change a post. One that went out is changed everywhere; that needs the permission publishing.publish_post, too."""
         post = self.get_object()
-        if post.status not in Post.Status.undecided() and not person(request).has_perm(_PUBLISH):
+        if posts.is_out(post) and not person(request).has_perm(_PUBLISH):
             self.permission_denied(request, f"To change what went out needs the permission {_PUBLISH}.")
         serializer = PostInputSerializer(data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)

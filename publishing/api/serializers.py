@@ -80,7 +80,7 @@ class SourceSerializer(serializers.ModelSerializer[Source]):
         model = Source
         fields = [
             "id", "name", "kind", "url", "options", "language", "is_enabled", "state", "backfill_limit",
-            "min_interval_seconds", "max_interval_seconds", "next_poll_at", "last_polled_at", "last_success_at",
+            "auto_generate", "min_interval_seconds", "max_interval_seconds", "next_poll_at", "last_polled_at", "last_success_at",
             "last_changed_at", "last_status", "last_error", "consecutive_failures", "gone_at", "redirect_url",
             "redirect_first_seen_at", "redirect_sightings", "item_count", "last_run", "created_at",
         ]  # fmt: skip
@@ -105,6 +105,9 @@ class SourceInputSerializer(StrictSerializer):
     options = serializers.DictField(required=False, help_text="Settings of this kind of source.")
     language = serializers.CharField(max_length=35, allow_blank=True, default="")
     backfill_limit = serializers.IntegerField(min_value=0, max_value=1_000, default=20)
+    auto_generate = serializers.BooleanField(
+        default=False, help_text="Its agents write of what a poll brings at once, three posts at most."
+    )
     min_interval_seconds = SecondsField(source="min_interval", default=timedelta(minutes=5))
     max_interval_seconds = SecondsField(source="max_interval", default=timedelta(hours=24))
 

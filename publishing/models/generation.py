@@ -1,14 +1,34 @@
 """Generations: one post in the making, every step of it, and what each call of a model cost."""
 
 import uuid
+from decimal import Decimal
+from typing import Self
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
-from django.db.models import Q
+from django.db.models import Count, F, OuterRef, Q, Subquery, Sum
+from django.db.models.functions import Coalesce
 
 from publishing.models.agent import Agent
 from publishing.models.item import FeedItem
 from publishing.models.post import Post
+
+
+class GenerationQuerySet(models.QuerySet["Generation"]):
+    """Questions about many generations."""
+
+    def with_figures(self) -> Self:
+        """With `cost`, `tokens` and `steps_done` of each: what it took so far."""
+        used = UsageRecord.objects.filter(generation=OuterRef("pk")).order_by().values("generation")
+        steps = GenerationStep.objects.filter(generation=OuterRef("pk")).order_by().values("generation")
+        return self.annotate(
+            cost=Coalesce(Subquery(used.annotate(sum=Sum("cost")).values("sum")), Decimal(0)),
+            tokens=Coalesce(
+                Subquery(used.annotate(sum=Sum(F("tokens_in") + F("tokens_out"))).values("sum")), 0
+            ),
+            steps_done=Coalesce(Subquery(steps.annotate(number=Count("pk")).values("number")), 0),
+        )
 
 
 class Generation(models.Model):
@@ -45,6 +65,8 @@ class Generation(models.Model):
     )
     began_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
+
+    objects = GenerationQuerySet.as_manager()
 
     class Meta:
         ordering = ["-began_at", "-pk"]
@@ -159,6 +181,15 @@ class PostFingerprint(models.Model):
 
     post = models.OneToOneField(Post, on_delete=models.CASCADE, primary_key=True, related_name="fingerprint")
     runs = ArrayField(models.BigIntegerField(), default=list)
+    sketch = ArrayField(
+        models.BigIntegerField(),
+        default=list,
+        help_text="The least of the runs: near-duplicates share at least one, but for one pair in billions.",
+    )
+
+    class Meta:
+        # publishing.assessment
+        indexes = [GinIndex(fields=["sketch"], name="publishing_fingerprint_sketch")]
 
     def __str__(self) -> str:
         return f"Fingerprint of post {self.pk}"

@@ -6,7 +6,7 @@ from typing import Self
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Case, F, Q, When
 from django.utils import timezone
 from pydantic import ValidationError as OptionsError
 
@@ -28,6 +28,14 @@ class SourceQuerySet(models.QuerySet["Source"]):
             consecutive_parse_failures__lt=MAX_PARSE_FAILURES,
             kind__in=sources.polled_kinds(),
         )
+
+    def broken(self) -> Self:
+        """Those that somebody should look at: gone, unreadable or failing."""
+        return self.filter(Q(*(is_in(state) for state in Source.State.broken()), _connector=Q.OR))
+
+    def broken_first(self) -> Self:
+        """By how much is wrong: gone, unreadable, failing, then all others by name."""
+        return self.order_by(rank_of_trouble(), "name", "pk")
 
     def due(self, at: datetime) -> Self:
         """Sources to be polled at that time, the most overdue first."""
@@ -52,6 +60,11 @@ class Source(models.Model):
         UNREADABLE = "unreadable", "Unreadable"
         GONE = "gone", "Gone"
         DISABLED = "disabled", "Disabled"
+
+        @classmethod
+        def broken(cls) -> list["Source.State"]:
+            """The states in which nothing comes any more, the worst first."""
+            return [cls.GONE, cls.UNREADABLE, cls.FAILING]
 
     name = models.CharField(max_length=200)
     kind = models.CharField(max_length=40, default="feed", help_text="What the address leads to.")
@@ -184,3 +197,27 @@ class Source(models.Model):
             and self.state not in {self.State.DISABLED, self.State.GONE, self.State.UNREADABLE}
             and self.next_poll_at <= at
         )
+
+
+def is_in(state: str) -> Q:
+    """For a query: the same order of questions as `Source.state`."""
+    State = Source.State
+    disabled, gone = Q(is_enabled=False), Q(gone_at__isnull=False)
+    unreadable = Q(consecutive_parse_failures__gte=MAX_PARSE_FAILURES)
+    failing = Q(consecutive_failures__gt=0)
+    by_hand = set(sources.kinds()) - set(sources.polled_kinds())
+    new = Q(last_success_at=None) & ~Q(kind__in=by_hand)
+    return {
+        State.DISABLED.value: disabled,
+        State.GONE.value: ~disabled & gone,
+        State.UNREADABLE.value: ~disabled & ~gone & unreadable,
+        State.FAILING.value: ~disabled & ~gone & ~unreadable & failing,
+        State.NEW.value: ~disabled & ~gone & ~unreadable & ~failing & new,
+        State.OK.value: ~disabled & ~gone & ~unreadable & ~failing & ~new,
+    }[state]
+
+
+def rank_of_trouble() -> Case:
+    """For a query: the worse the state, the smaller; the same for all that are not broken."""
+    ranks = [When(is_in(state), then=rank) for rank, state in enumerate(Source.State.broken())]
+    return Case(*ranks, default=len(ranks))

@@ -1,4 +1,4 @@
-"""The kinds of publishers. `base` is what one has to do, every other module is one kind."""
+"""The kinds of publishers. `base` is what one has to do, every other module is one kind; see `docs/add-a-publisher.md`."""
 
 from publishing.publishers.base import (
     Outgoing,

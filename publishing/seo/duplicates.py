@@ -8,6 +8,7 @@ the same hash is possible and, among a million posts, still too rare to matter.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
+from heapq import nsmallest
 
 from publishing.seo.words import atoms
 
@@ -41,6 +42,16 @@ class Fingerprint:
     def runs(self) -> frozenset[int]:
         """All runs of the text: what to store."""
         return self.head | self.tail
+
+    @property
+    def sketch(self) -> list[int]:
+        """The least of its runs, in their order: near-duplicates have some of them in common."""
+        return nsmallest(SKETCH, self.runs)
+
+
+#: Of so many runs a sketch is made. Two texts with half of their runs in common have sketches without a common run
+#: about once in four billion pairs (2**-32): enough to look for candidates by.
+SKETCH = 32
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,16 @@ def page(
     return document(request, text, "text/html; charset=utf-8", modified_at=modified_at, max_age=PAGE_AGE)
 
 
+def unlisted(name: str, context: Mapping[str, Any]) -> HttpResponse:
+    """The same page for one person, before it is there: no cache keeps it, no search engine finds it."""
+    text = render_to_string(f"publishing/site/{name}.html", _everywhere() | dict(context))
+    response = HttpResponse(text)
+    response["Cache-Control"] = "private, no-store"
+    response["X-Robots-Tag"] = "noindex, nofollow"
+    response["Content-Security-Policy"] = POLICY
+    return response
+
+
 def document(
     request: HttpRequest, text: str, content_type: str, *, modified_at: datetime | None = None, max_age: int
 ) -> HttpResponseBase:

@@ -1,7 +1,6 @@
 """Posts and publications in the admin: written, decided on, published, sent again, and only by those who may."""
 
 import pytest
-from django.utils import timezone
 
 from jobs.models import JobRun
 from jobs.tests.staff import signed_in, staff
@@ -42,10 +41,14 @@ def test_a_post_is_written_and_its_html_made_harmless(client):
 
 def test_posts_are_approved_and_published_from_the_list(client):
     post, publisher = make_post(), make_publisher()
-    assert "Approved: 1." in act(client, POSTS, "approve", post)
-    assert f"They go to {publisher}." in act(client, POSTS, "publish", post)
+    assert "Approve?" in act(client, POSTS, "approve", post)
+    post.refresh_from_db()
+    assert post.status == "draft"
+    assert "Approved: 1." in act(client, POSTS, "approve", post, confirmed="yes")
+    assert str(publisher) in act(client, POSTS, "publish", post)
     assert not JobRun.objects.filter(job="publishing.publish_post").exists()
-    assert "On their way: 1." in act(client, POSTS, "publish", post, confirmed="yes")
+    page = act(client, POSTS, "publish", post, confirmed="yes", publishers=[publisher.pk])
+    assert "On their way: 1." in page
     run = JobRun.objects.get(job="publishing.publish_post")
     assert (run.parameters, run.trigger) == ({"post_id": post.pk}, "admin")
     page = client.get(f"{POSTS}{post.pk}/change/").content.decode()
@@ -53,18 +56,21 @@ def test_posts_are_approved_and_published_from_the_list(client):
     assert "approved → publishing" in page
 
 
-def test_what_went_out_is_shown_and_not_edited(client):
-    publication = make_publication(
-        make_publisher(), state=State.PUBLISHED, remote_url="http://blog.example/1"
-    )
-    Post.objects.update(status=Post.Status.PUBLISHED, published_at=timezone.now())
+def test_what_is_on_its_way_is_shown_and_not_edited(client):
+    publication = make_publication(make_publisher(), state=State.UNCONFIRMED, reason="No answer.")
+    Post.objects.update(status=Post.Status.UNCONFIRMED)
     address = f"{POSTS}{publication.post_id}/"
     page = client.get(f"{address}change/").content.decode()
-    assert "http://blog.example/1" in page
-    assert 'name="title"' not in page
-    assert client.post(f"{address}change/", {"title": "Other"}).status_code == 403
+    assert "No answer." in page
+    assert "not change it while it is on its way" in page
+    refused = client.post(
+        f"{address}change/", {"title": "Other", "body_html": "<p>Other</p>", "language": "en"}
+    )
+    assert refused.status_code == 403
+    assert "a post that is unconfirmed cannot be changed" in refused.content.decode()
     assert client.post(f"{address}delete/", {"post": "yes"}).status_code == 403
-    assert "cannot become approved" in act(client, POSTS, "approve", publication.post)
+    assert "cannot become approved" in act(client, POSTS, "approve", publication.post, confirmed="yes")
+    assert Post.objects.get().title == publication.post.title
 
 
 def test_a_failed_publication_is_sent_again_and_a_published_one_is_not(client):

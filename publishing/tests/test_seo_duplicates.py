@@ -140,3 +140,22 @@ def test_thousands_of_posts_are_compared_in_little_time():
     started = time.process_time()
     assert most_similar(post, earlier) is None
     assert time.process_time() - started < 1
+
+
+def test_near_duplicates_have_a_part_of_their_sketches_in_common_and_strangers_have_not():
+    chance = random.Random(7)
+    words = [f"word{number}" for number in range(3000)]
+    text = [chance.choice(words) for _ in range(800)]
+    one = fingerprint("1", title="", text=" ".join(text))
+    for _ in range(50):
+        other = [chance.choice(words) if chance.random() < 0.1 else word for word in text]
+        changed = fingerprint("2", title="", text=" ".join(other))
+        assert similarity(one, changed) > 0.45
+        assert set(one.sketch) & set(changed.sketch)
+    stranger = fingerprint("3", title="", text=" ".join(chance.choice(words) for _ in range(800)))
+    assert not set(one.sketch) & set(stranger.sketch)
+
+
+def test_a_short_text_is_all_in_its_sketch():
+    short = fingerprint("1", title="", text="Only these few words")
+    assert set(short.sketch) == short.runs

@@ -9,28 +9,32 @@ from contextlib import contextmanager, suppress
 #: `dropped`: it never gets to the server. `cut`: the server has begun to answer, and nothing of that comes back.
 #: `deserted`: the connection breaks as soon as the server has the whole request. `half`: half of an answer comes back.
 CUTS = ("dropped", "cut", "deserted", "half")
+#: No cut: the request arrives without the header Authorization, as from a web server that keeps it to itself.
+UNSIGNED = "unsigned"
 _PATIENCE = 60.0
 
 
 class CuttingProxy:
-    """Stands before the server at `target`; `meet` is given the method of each request and names its cut, or nothing.
+    """Stands before the server at `target`; `meet` is given the first line of each request and names its cut, or nothing.
 
     It reads one request of each connection, as our client sends them.
     """
 
-    def __init__(self) -> None:
-        self.target = 0
-        self.meet: Callable[[str], str] = lambda method: ""
+    def __init__(self, target: int = 0) -> None:
+        self.target = target
+        self.meet: Callable[[str], str] = lambda line: ""
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
 
     @property
     def host(self) -> str:
         return f"127.0.0.1:{self._listener.getsockname()[1]}"
 
-    def cut_next(self, *cuts: str, method: str = "POST") -> None:
-        """The next requests of the method meet these, one after the other; then all is well."""
+    def cut_next(self, *cuts: str, method: str = "POST", path: str = "") -> None:
+        """The next requests of the method, with this in their path, meet these one after the other; then all is well."""
         left = list(cuts)
-        self.meet = lambda found: left.pop(0) if left and found == method else ""
+        self.meet = lambda line: (
+            left.pop(0) if left and line.startswith(f"{method} ") and path in line else ""
+        )
 
     @contextmanager
     def running(self) -> Iterator["CuttingProxy"]:
@@ -54,11 +58,11 @@ class CuttingProxy:
         client.settimeout(_PATIENCE)
         with client, suppress(OSError):
             request = _read_request(client)
-            cut = self.meet(request.partition(b" ")[0].decode())
+            cut = self.meet(request.partition(b"\r\n")[0].decode())
             if not request or cut == "dropped":
                 return
             with socket.create_connection(("127.0.0.1", self.target), _PATIENCE) as server:
-                server.sendall(_closing(request))
+                server.sendall(_closing(request, *([b"authorization"] if cut == UNSIGNED else [])))
                 if cut == "deserted":
                     client.shutdown(socket.SHUT_RDWR)
                 answer = _read_all(server)  # the server may go on with its work for as long as it likes
@@ -87,10 +91,11 @@ def _read_request(client: socket.socket) -> bytes:
     return head + b"\r\n\r\n" + body
 
 
-def _closing(request: bytes) -> bytes:
-    """With a header that makes the server end the connection after its answer."""
+def _closing(request: bytes, *without: bytes) -> bytes:
+    """With a header that makes the server end the connection after its answer, and without these."""
     head, _, body = request.partition(b"\r\n\r\n")
-    kept = [line for line in head.split(b"\r\n") if not line.lower().startswith(b"connection:")]
+    gone = {b"connection", *without}
+    kept = [line for line in head.split(b"\r\n") if line.partition(b":")[0].lower() not in gone]
     return b"\r\n".join([*kept, b"Connection: close"]) + b"\r\n\r\n" + body
 
 

@@ -16,7 +16,7 @@ from publishing import publishers
 from publishing.publications import State, carry_out
 from publishing.publishers import Outgoing, PublishRefused, Remote
 from publishing.tests.factories import make_publication, make_publisher
-from tests.real_servers.interruptions import InterruptingProxy
+from tests.real_servers.cutting_proxy import UNSIGNED, CuttingProxy
 from tests.real_servers.wordpress import NotHere, running
 
 pytestmark = [pytest.mark.real_servers, pytest.mark.django_db]
@@ -41,7 +41,7 @@ def blog(request):
 
 @pytest.fixture
 def proxy(blog, settings):
-    with InterruptingProxy(blog.port).running() as between:
+    with CuttingProxy(blog.port).running() as between:
         settings.OUTBOUND_ALLOWED_HOSTS = [between.host]
         settings.PUBLISHING_SETTLING_SECONDS = settings.PUBLISHING_RETRY_SECONDS = 0
         yield between
@@ -90,8 +90,7 @@ def seen(blog, remote):
 
 
 def met_by_first_post(proxy, fault):
-    left = [fault]
-    proxy.fault = lambda line: left.pop() if left and line.startswith("POST") and "/posts" in line else ""
+    proxy.cut_next(fault, path="/posts")
 
 
 def until_settled(publication, most=20):
@@ -283,7 +282,7 @@ def test_what_is_wrong_is_said_by_test_and_by_send(blog, site, user, fields, fla
 
 
 def test_a_web_server_that_keeps_the_credentials_to_itself_is_named(site, proxy):
-    proxy.fault = lambda line: "unsigned"
+    proxy.meet = lambda line: UNSIGNED
     with pytest.raises(PublishRefused, match="does not hand on the header Authorization"):
         KIND.test(site())
 

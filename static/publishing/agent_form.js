@@ -1,0 +1,31 @@
+// The form of an agent: previews when it writes while one types. Without this there is a button.
+"use strict";
+
+document.addEventListener("DOMContentLoaded", () => {
+  const DEBOUNCE_MS = 250;
+  const form = document.getElementById("settings");
+  const preview = document.getElementById("preview");
+  const fields = ["schedule_cron", "timezone"].map((name) => form.elements[name]);
+  let timer = null;
+  let asked = null;
+
+  const update = async () => {
+    if (asked) asked.abort();
+    asked = new AbortController();
+    const query = new URLSearchParams(fields.map((field) => [field.name, field.value]));
+    if (form.dataset.agent) query.set("agent", form.dataset.agent);
+    try {
+      const answer = await fetch(`${form.dataset.previewUrl}?${query}`, { signal: asked.signal });
+      if (answer.ok) preview.innerHTML = (await answer.json()).html;
+    } catch (error) {
+      if (error.name !== "AbortError") throw error;
+    }
+  };
+
+  for (const field of fields) {
+    field.addEventListener("input", () => {
+      clearTimeout(timer);
+      timer = setTimeout(update, DEBOUNCE_MS);
+    });
+  }
+});

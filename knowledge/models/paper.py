@@ -43,7 +43,9 @@ class Paper(models.Model):
     authors = models.JSONField(default=list, blank=True, help_text="In order; see knowledge.records.Author.")
     journal = models.CharField(max_length=1000, blank=True)
     published_on = models.DateField(null=True, blank=True, help_text="The first day that may be meant.")
-    published_precision = models.CharField(max_length=5, choices=Precision, blank=True)
+    published_precision = models.CharField(
+        max_length=5, choices=[(known.value, known.value) for known in Precision], blank=True
+    )
     published_text = models.CharField(max_length=100, blank=True, help_text="The date as it is printed.")
     year = models.PositiveSmallIntegerField(null=True, blank=True)
     entered_on = models.DateField(null=True, blank=True, help_text="When its source first had it.")

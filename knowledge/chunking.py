@@ -105,17 +105,21 @@ def _ends_sentence(text: str, match: re.Match[str]) -> bool:
 
 def _parts(text: str, sentence: Span, longest: int) -> Iterator[Span]:
     """The sentence, or when it is too long for a passage, pieces of it that end between words if possible."""
-    start = sentence.start
-    content = len(sentence.of(text).rstrip()) + start
+    content = sentence.start + len(sentence.of(text).rstrip())
+    start = _next_word(text, sentence.start, content)
     while content - start > longest:
         cut = _last_space(text, start, start + longest) or start + longest
         yield Span(start, cut)
-        start = cut
-        while start < content and text[start].isspace():
-            start += 1
+        start = _next_word(text, cut, content)
     if content > start:
         # White space has no passage of its own, and what follows a sentence counts for nothing.
         yield Span(start, content)
+
+
+def _next_word(text: str, start: int, end: int) -> int:
+    while start < end and text[start].isspace():
+        start += 1
+    return start
 
 
 def _last_space(text: str, start: int, end: int) -> int | None:

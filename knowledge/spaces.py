@@ -5,13 +5,14 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from knowledge import embedding
 from knowledge.embedding import Embedder
+from knowledge.errors import KnowledgeError
 from knowledge.models import Embedding, EmbeddingModel, Passage
 
 #: Neighbours of each vector in the index, and how many are looked at when one is added.
 _LINKS, _CARE = 16, 100
 
 
-class NotComplete(Exception):
+class NotComplete(KnowledgeError):
     """Some passages have no vector of the model yet."""
 
 

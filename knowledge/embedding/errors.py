@@ -1,9 +1,10 @@
 """How making vectors can fail, and what to do about it."""
 
 from jobs.errors import PermanentError, TransientError
+from knowledge.errors import KnowledgeError
 
 
-class EmbeddingError(Exception):
+class EmbeddingError(KnowledgeError):
     """There are no vectors."""
 
 

@@ -19,6 +19,8 @@ SATURATION, LENGTH = 1.2, 0.75
 TITLE_WEIGHT = 2
 #: So many segments of about the same size are merged into one.
 FANOUT = 8
+#: Larger ones are merged by `rebuild` only: whoever adds a paper should not wait for that.
+_LARGEST = 100_000
 #: Segments whose lists of parts a process remembers; they never change.
 _REMEMBERED = 64
 #: Any number that no other advisory lock has.
@@ -247,7 +249,8 @@ _COPY = "COPY knowledge_sparseposting (segment_id, term, ordinals, counts) FROM 
 def _mergeable() -> list[UUID]:
     """Segments of one size class that have become too many; the smallest class first."""
     classes: dict[int, list[UUID]] = defaultdict(list)
-    for key, size in SparseSegment.objects.order_by("pk").values_list("pk", "size"):
+    segments = SparseSegment.objects.filter(size__lt=_LARGEST).order_by("created_at", "pk")
+    for key, size in segments.values_list("pk", "size"):
         classes[_size_class(size)].append(key)
     return next((keys for _, keys in sorted(classes.items()) if len(keys) >= FANOUT), [])
 

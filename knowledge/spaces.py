@@ -80,6 +80,7 @@ def drop(model: EmbeddingModel) -> None:
         model.refresh_from_db()
         if model.state == EmbeddingModel.State.LIVE:
             raise ValueError(f"The search asks {model}: let another model go live first.")
+        _check_now()
         cursor.execute(f"DROP INDEX IF EXISTS {_index_name(model)}")
         cursor.execute("DELETE FROM knowledge_embedding WHERE model_id = %s", [model.pk])
         model.delete()
@@ -87,6 +88,7 @@ def drop(model: EmbeddingModel) -> None:
 
 def create_index(model: EmbeddingModel) -> None:
     """The index over the model's vectors; while it is made, nobody can store vectors."""
+    _check_now()
     with connection.cursor() as cursor:
         cursor.execute(
             f"CREATE INDEX IF NOT EXISTS {_index_name(model)} ON knowledge_embedding"
@@ -97,6 +99,7 @@ def create_index(model: EmbeddingModel) -> None:
 
 def drop_index(model: EmbeddingModel) -> None:
     """For loading many vectors at once: make it again afterwards."""
+    _check_now()
     with connection.cursor() as cursor:
         cursor.execute(f"DROP INDEX IF EXISTS {_index_name(model)}")
 
@@ -109,6 +112,13 @@ def without_vector(model: EmbeddingModel) -> QuerySet[Passage]:
 
 def _index_name(model: EmbeddingModel) -> str:
     return f"knowledge_near_{model.pk}"
+
+
+def _check_now() -> None:
+    """Make the checks that wait for the transaction's end: no index is made or dropped while a table waits for any."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("SET CONSTRAINTS ALL DEFERRED")
 
 
 def _one_at_a_time() -> None:

@@ -1,5 +1,7 @@
 """How texts are cut."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +12,9 @@ from knowledge.chunking import SIZES, Mode, Size, passages, sentences
 TEXTS = st.lists(
     st.one_of(
         st.text(max_size=40),
-        st.sampled_from([". ", "! ", "? ", "。", "\n\n", " ", "e.g. ", "Fig. 2", "3.5 ", "x" * 120, "\u00a0", "\t"]),
+        st.sampled_from(
+            [". ", "! ", "? ", "。", "\n\n", " ", "e.g. ", "Fig. 2", "3.5 ", "x" * 120, "\u00a0", "\t"]
+        ),
     ),
     max_size=60,
 ).map("".join)
@@ -38,7 +42,7 @@ def test_passages_are_spans_of_the_text_none_too_long_none_empty(text, size):
 @given(TEXTS, LENGTHS)
 def test_each_passage_reaches_further_than_the_one_before(text, size):
     found = passages(text, size)
-    for before, after in zip(found, found[1:], strict=False):
+    for before, after in pairwise(found):
         assert after.start > before.start
         assert after.end > before.end
         assert before.end - after.start <= size.overlap

@@ -22,11 +22,11 @@ Ids = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Near:
-    """A passage and how near it is: 1 for the same direction."""
+    """A passage and how near it is: 1 for the same direction. None while it has no vector."""
 
     passage: int
     part: int
-    similarity: float
+    similarity: float | None
 
 
 def nearest(vector: Vectors, model: EmbeddingModel, filters: Filters, limit: int) -> list[Near]:
@@ -129,7 +129,7 @@ _COMPARED = """
     LIMIT %(limit)s
 """
 _OF_PARTS = """
-    SELECT passage.id, passage.part_id, coalesce(1 - (near.vector::halfvec({dimension}) <=> %(vector)s), 0)
+    SELECT passage.id, passage.part_id, 1 - (near.vector::halfvec({dimension}) <=> %(vector)s)
     FROM knowledge_part part
     JOIN knowledge_passage passage ON passage.part_id = part.id
     LEFT JOIN knowledge_embedding near ON near.passage_id = passage.id AND near.model_id = {model}

@@ -9,6 +9,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from jobs.storable import clean_text
 from knowledge import spaces
 from knowledge.chunking import Span
 from knowledge.embedding import Vectors
@@ -92,7 +93,7 @@ def rank(
     mode: Mode = Mode.HYBRID,
 ) -> list[Scored]:
     """Parts and their scores. Nothing that was deleted, retracted or filtered out when it began is among them."""
-    query, filters = query[:LONGEST_QUERY].strip(), filters or Filters()
+    query, filters = clean_text(query[:LONGEST_QUERY]).strip(), filters or Filters()
     model = spaces.live() if mode is not Mode.SPARSE else None
     depth = max(CANDIDATES, limit)
     if not query or (model is None and mode is Mode.DENSE):
@@ -148,7 +149,7 @@ def _by_both(near: Sequence[dense.Near], ranking: sparse.Ranking, limit: int, mo
         Scored(
             ids[place],
             float(scores[place]),
-            float(nearness[place]),
+            float(np.nan_to_num(nearness[place])),
             float(words[place]),
             tuple(found.passage for found in passages[ids[place]]),
         )
@@ -157,12 +158,12 @@ def _by_both(near: Sequence[dense.Near], ranking: sparse.Ranking, limit: int, mo
 
 
 def _by_part(near: Sequence[dense.Near]) -> Mapping[int, list[dense.Near]]:
-    """The passages of each part, the nearest first."""
+    """The passages of each part, the nearest first, those without a vector last."""
     passages: dict[int, list[dense.Near]] = defaultdict(list)
     for found in near:
         passages[found.part].append(found)
     for several in passages.values():
-        several.sort(key=lambda found: (-found.similarity, found.passage))
+        several.sort(key=lambda one: -2.0 if one.similarity is None else one.similarity, reverse=True)
     return passages
 
 

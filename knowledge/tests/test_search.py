@@ -115,7 +115,7 @@ def test_the_passage_that_answers_is_shown(letters):
 
 
 @pytest.mark.parametrize(
-    "query", ["", "   ", "\x00", "%s %(x)s {}", "'\"; --", "\ud800", "ا" * 5000, "the of"]
+    "query", ["", "   ", "\x00", "%s %(x)s {}", "'\"; --", "\ud800", "\u0627" * 5000, "the of"]
 )
 def test_odd_queries_are_answered(shelf, query):
     assert len(search(query)) <= 3

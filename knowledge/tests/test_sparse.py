@@ -16,7 +16,7 @@ from knowledge.search import sparse
 from knowledge.tests.shelf import shelve
 
 WORDS = st.sampled_from(["aspirin", "heart", "fever", "lung", "cell", "virus", "dose", "trial"])
-TEXTS = st.lists(st.lists(WORDS, min_size=1, max_size=12).map(" ".join), min_size=1, max_size=30)
+TEXTS = st.lists(st.lists(WORDS, min_size=1, max_size=12).map(" ".join), min_size=1, max_size=16)
 
 
 def parts_of(texts):
@@ -49,7 +49,7 @@ def assert_scores(query, expected):
 
 
 class TestAgainstTheTextbook(TestCase):
-    @property_settings(max_examples=25)
+    @property_settings(max_examples=15)
     @given(texts=TEXTS, query=st.lists(WORDS, min_size=1, max_size=4).map(" ".join), step=st.integers(1, 5))
     def test_scores_are_those_of_bm25_however_many_segments_there_are(self, texts, query, step):
         parts = parts_of(texts)
@@ -58,7 +58,7 @@ class TestAgainstTheTextbook(TestCase):
         assert_scores(query, bm25(query, parts))
 
     @property_settings(max_examples=15)
-    @given(texts=TEXTS, query=WORDS, gone=st.sets(st.integers(0, 29)))
+    @given(texts=TEXTS, query=WORDS, gone=st.sets(st.integers(0, 15)))
     def test_after_a_rebuild_nothing_is_left_of_what_was_deleted(self, texts, query, gone):
         parts = parts_of(texts)
         sparse.add(parts)

@@ -24,7 +24,7 @@ def assert_each_vector_is_of_its_text(embedder):
     assert stored
     for one in stored:
         text = embedded_text(one.passage.part.title, one.passage.text)
-        np.testing.assert_allclose(one.vector.to_numpy(), embedder.embed([text])[0], atol=1e-3)
+        np.testing.assert_allclose(np.array(one.vector), embedder.embed([text])[0], atol=1e-3)
         assert one.text_hash == one.passage.text_hash
 
 

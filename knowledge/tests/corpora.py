@@ -12,6 +12,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.archives import unpack
+
 ROOT = Path(__file__).resolve().parents[2] / "conformance-data"
 
 
@@ -58,7 +60,7 @@ class Corpus:
         inside = f"{self.name}/{self.folder}"
         with tempfile.TemporaryDirectory(dir=ROOT) as partial, tarfile.open(archive) as packed:
             wanted = [member for member in packed if member.name.startswith(f"{inside}/")]
-            packed.extractall(partial, members=wanted, filter="data")
+            unpack(packed, partial, wanted)
             (Path(partial) / inside).rename(place)
 
 

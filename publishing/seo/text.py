@@ -132,7 +132,7 @@ _INVISIBLE = frozenset(
 _EMPTY = frozenset({"br", "hr", "img", "source", "track", "wbr"})
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 #: Elements whose content a browser takes as raw text; unclosed, they would swallow the post. Publishers drop them.
-_RAW_FRAMES = re.compile(r"</?(?:iframe|noframes|noembed|xmp|plaintext)\b[^<>]*+>", re.IGNORECASE)
+_RAW_FRAMES = re.compile(r"</?(?:iframe|noframes|noembed|xmp|plaintext)\b[^<>]*>", re.IGNORECASE)
 
 _CLEANER = nh3.Cleaner(
     tags=set((_BLOCKS | _INLINE) - _INVISIBLE),

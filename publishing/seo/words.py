@@ -25,11 +25,11 @@ def _marks() -> str:
 _IDEOGRAPH = "\u3040-\u30fa\u30fc-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _LETTER = rf"(?:(?![{_IDEOGRAPH}])[\w{_marks()}\u200c\u200d])"
 #: The smallest piece that can be a keyword: letters and digits, with the signs of names like C++ and C#.
-_ATOM = re.compile(rf"(?:[{_IDEOGRAPH}]|{_LETTER}++(?:(?:[+]{{1,2}}|#)(?!{_LETTER}))?)")
-_WORD = re.compile(rf"[{_IDEOGRAPH}]|{_LETTER}++(?:(?:['’\-\u2010\u2011]|(?<=\d)[.,:](?=\d)){_LETTER}++)*+")
+_ATOM = re.compile(rf"(?:[{_IDEOGRAPH}]|{_LETTER}+(?:(?:[+]{{1,2}}|#)(?!{_LETTER}))?)")
+_WORD = re.compile(rf"[{_IDEOGRAPH}]|{_LETTER}+(?:(?:['’\-\u2010\u2011]|(?<=\d)[.,:](?=\d)){_LETTER}+)*")
 
 #: Found at the first sign of a run only: a million dots are looked at once.
-_SENTENCE_END = re.compile(r"(?<![.!?…؟۔।])[.!?…؟۔।]++[\"'”’»)\]]*+(?=\s)|[。！？]++[」』”]*+")
+_SENTENCE_END = re.compile(r"(?<![.!?…؟۔।])[.!?…؟۔।]+[\"'”’»)\]]*(?=\s)|[。！？]+[」』”]*")
 _LAST_WORD = re.compile(r"([^\s(\[\"'“„«]*)[.]$")
 _INITIALS = re.compile(r"(?:[^\W\d_][.])*[^\W\d_]", re.UNICODE)
 #: Abbreviations that are followed by more of the sentence, without their last dot, in lower case.

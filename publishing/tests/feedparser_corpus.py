@@ -23,6 +23,7 @@ from publishing.feeds.document import Enclosure, ParsedFeed, ParsedItem
 from publishing.feeds.encoding import decode
 from publishing.feeds.parse import read
 from publishing.feeds.sanitise import clean_html
+from tests.archives import unpack
 
 ROOT = Path(__file__).resolve().parents[2] / "conformance-data"
 VERSION = "6.0.14"
@@ -62,7 +63,7 @@ def _download() -> None:
     if hashlib.sha256(archive.read_bytes()).hexdigest() != SHA256:
         raise ValueError(f"{archive.name} is not the archive that was expected")
     with tempfile.TemporaryDirectory(dir=ROOT) as partial, tarfile.open(archive) as packed:
-        packed.extractall(partial, filter="data")
+        unpack(packed, partial)
         (Path(partial) / DOCUMENTS.parent.name).rename(DOCUMENTS.parent)
 
 

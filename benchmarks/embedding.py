@@ -1,4 +1,7 @@
-"""Vectors of abstracts by the built-in model: how many a second beside a plain loop over batches, and in how much memory.
+"""Vectors by the built-in model: how many a second beside a plain loop over batches, and in how much memory.
+
+Texts are of mixed length, as a knowledge base has them: titles without abstracts, passages, whole abstracts. Passages alone, which
+are cut to like length, are shown for reference: with them there is little padding to save.
 
 The plain loop is what examples show: the texts in their order, thirty-two at a time, each batch padded to its longest
 text, one session of onnxruntime with its own defaults.
@@ -9,6 +12,7 @@ import resource
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import onnxruntime
@@ -52,19 +56,37 @@ class Plain:
         return normalised((hidden * weights).sum(axis=1) / weights.sum(axis=1))
 
 
-def abstracts(count: int) -> list[str]:
-    """Texts of invented words, as long as passages are: most of some fifty words, a few much longer."""
-    chance = random.Random(5)
-    lengths = [max(5, min(250, int(chance.lognormvariate(3.6, 0.7)))) for _ in range(count)]
-    return [
-        " ".join("".join(chance.choices(_SYLLABLES, k=chance.randint(1, 3))) for _ in range(length))
-        for length in lengths
+def passages(chance: random.Random, count: int) -> list[str]:
+    """As long as most passages are once texts are cut."""
+    return [_words(chance, chance.randint(40, 75)) for _ in range(count)]
+
+
+def mixed(chance: random.Random, count: int) -> list[str]:
+    """A quarter titles, half passages, a quarter whole abstracts, in no order."""
+    texts = [
+        *(_words(chance, chance.randint(6, 20)) for _ in range(count // 4)),
+        *passages(chance, count - 2 * (count // 4)),
+        *(_words(chance, chance.randint(120, 300)) for _ in range(count // 4)),
     ]
+    chance.shuffle(texts)
+    return texts
 
 
-def measure(quick: bool) -> list[Row]:
-    """Throughput, nearness to the plain loop's vectors, and memory."""
-    texts = abstracts(240 if quick else 800)
+def _words(chance: random.Random, count: int) -> str:
+    return " ".join("".join(chance.choices(_SYLLABLES, k=chance.randint(1, 3))) for _ in range(count))
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Texts a second, and how near the farthest vector is to the plain loop's."""
+
+    ours: float
+    plain: float
+    worst: float
+
+
+def compared(texts: Sequence[str]) -> Compared:
+    """Embed texts both ways, in turns."""
     embedder, plain = embedding.get("minilm"), Plain()
     embedder.embed(texts[:8])
     plain.embed(texts[:8])
@@ -79,26 +101,43 @@ def measure(quick: bool) -> list[Row]:
             theirs = plain.embed(some)
         plain_seconds += elapsed()
         worst = min(worst, float((ours * theirs).sum(axis=1).min()))
-    speed, plain_speed = len(texts) / our_seconds, len(texts) / plain_seconds
-    count = 1000 if quick else 5000
+    return Compared(len(texts) / our_seconds, len(texts) / plain_seconds, worst)
+
+
+def measure(quick: bool) -> list[Row]:
+    """Throughput, nearness to the plain loop's vectors, and memory."""
+    chance = random.Random(5)
+    found = compared(mixed(chance, 160 if quick else 800))
+    even = compared(passages(chance, 80 if quick else 400))
+    count = 500 if quick else 5000
     peak = _peak_of_process(count)
     return [
         Row(
-            name="texts embedded a second",
-            value=speed,
+            name="texts of mixed length a second",
+            value=found.ours,
             unit="/s",
-            peer=plain_speed,
-            ratio=speed / plain_speed,
+            peer=found.plain,
+            ratio=found.ours / found.plain,
             target=">= 1.5 x",
-            ok=speed >= 1.5 * plain_speed,
-            note=f"{len(texts):,} texts; peer: batches of {_BATCH} in their order",
+            ok=found.ours >= 1.5 * found.plain,
+            note=f"peer: batches of {_BATCH} in their order",
+        ),
+        Row(
+            name="passages of like length a second",
+            value=even.ours,
+            unit="/s",
+            peer=even.plain,
+            ratio=even.ours / even.plain,
+            target="",
+            ok=True,
+            note="for reference",
         ),
         Row(
             name="cosine to the plain loop's vector, worst",
-            value=worst,
+            value=min(found.worst, even.worst),
             unit="",
             target="> 0.999",
-            ok=worst > 0.999,
+            ok=min(found.worst, even.worst) > 0.999,
             note="a vector of another text would be far away",
         ),
         Row(name=f"peak memory for {count:,} texts", value=peak, unit="MiB", target="< 700", ok=peak < 700),
@@ -113,9 +152,9 @@ def _peak_of_process(count: int) -> float:
 
 
 def print_peak(count: int) -> None:
-    """Embed so many texts of any length, a few of them as long as they may be, and print the peak in MiB."""
-    embedding.get("minilm").embed(abstracts(count))
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    """Embed so many texts at once and print the most memory that the process had, in MiB."""
+    embedding.get("minilm").embed(mixed(random.Random(6), count))
+    sys.stdout.write(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}\n")
 
 
 if __name__ == "__main__":

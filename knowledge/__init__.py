@@ -1,0 +1,1 @@
+"""Papers in, passages found, answers with citations that hold."""

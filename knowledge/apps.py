@@ -1,6 +1,6 @@
 from django.apps import AppConfig
 
-from knowledge import connectors
+from knowledge import connectors, embedding
 
 
 class KnowledgeConfig(AppConfig):
@@ -9,3 +9,4 @@ class KnowledgeConfig(AppConfig):
 
     def ready(self) -> None:
         connectors.load()
+        embedding.load()

@@ -345,3 +345,14 @@ CHAT_TOTAL_SECONDS = env.seconds("CHAT_TOTAL_SECONDS", 900)
 CHAT_MAX_TOKENS = env.integer("CHAT_MAX_TOKENS", 16_384)
 # US dollars for a million tokens, as model=in/out or model=in/out/cached; a star at a name's end fits any rest.
 CHAT_PRICES = env.prices("CHAT_PRICES")
+
+# knowledge: which embedder makes the vectors that the search compares (docs/search.md), and how many threads one on this machine
+# uses; 0: one for each core.
+EMBEDDER = env.text("EMBEDDER", "minilm")
+EMBEDDING_THREADS = env.integer("EMBEDDING_THREADS", 0)
+# For the embedder "openai": the address in front of "/embeddings", such as https://api.openai.com/v1, the model's name there, and how
+# many numbers its vectors have. Private addresses go into OUTBOUND_ALLOWED_HOSTS.
+EMBEDDING_BASE_URL = env.text("EMBEDDING_BASE_URL").strip()
+EMBEDDING_API_KEY = env.text("EMBEDDING_API_KEY").strip()
+EMBEDDING_MODEL = env.text("EMBEDDING_MODEL").strip()
+EMBEDDING_DIMENSION = env.integer("EMBEDDING_DIMENSION", 0)

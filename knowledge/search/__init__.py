@@ -1,0 +1,1 @@
+"""Finds passages by meaning and by words, in PostgreSQL; see `docs/search.md`."""

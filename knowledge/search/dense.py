@@ -1,0 +1,140 @@
+"""The vector index: the nearest passages, by cosine."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from django.db import connection, transaction
+from numpy.typing import NDArray
+from pgvector import HalfVector
+
+from knowledge.embedding import Vectors
+from knowledge.models import EmbeddingModel
+from knowledge.search.filters import JOINS, Filters
+
+#: How many neighbours the index keeps in sight: more find more of the nearest, and take longer.
+SIGHT = 120
+#: What pgvector allows.
+_FARTHEST_SIGHT = 1000
+
+Ids = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Near:
+    """A passage and how near it is: 1 for the same direction. None while it has no vector."""
+
+    passage: int
+    part: int
+    similarity: float | None
+
+
+def nearest(vector: Vectors, model: EmbeddingModel, filters: Filters, limit: int) -> list[Near]:
+    """The nearest passages that stand and pass the filters, the nearest first.
+
+    Of what the index names first, filters may leave too little: then it is asked for more, and at last every passage
+    that passes them is compared. So filters cost time and not results.
+    """
+    for reach in (limit, limit * 8):
+        rows = _run(_NAMED, vector, model, filters, {"limit": limit, "reach": reach}, sight=max(reach, SIGHT))
+        found = [Near(*row[:3]) for row in rows if row[0] is not None]
+        named = rows[0][3] if rows else 0
+        if len(found) >= limit or named < reach:
+            return found
+    rows = _run(_COMPARED, vector, model, filters, {"limit": limit}, sight=SIGHT)
+    return [Near(*row) for row in rows]
+
+
+def similarities(vector: Vectors, model: EmbeddingModel, filters: Filters, parts: Ids) -> list[Near]:
+    """How near each passage of these parts is; of those that stand and pass the filters."""
+    rows = _run(_OF_PARTS, vector, model, filters, {"parts": parts.tolist()}, sight=SIGHT)
+    return [Near(*row) for row in rows]
+
+
+def standing(filters: Filters, parts: Ids) -> set[int]:
+    """Those of the parts that are still there and pass the filters."""
+    condition, given = filters.sql
+    statement = f"""
+        SELECT part.id FROM knowledge_part part {JOINS}
+        WHERE part.id = ANY(%(parts)s::bigint[]) AND {condition}
+    """  # noqa: S608 - the condition is ours; what people give is in parameters
+    with connection.cursor() as cursor:
+        cursor.execute(statement, given | {"parts": parts.tolist()})
+        return {pk for (pk,) in cursor.fetchall()}
+
+
+def as_text(vector: Vectors) -> str:
+    """As PostgreSQL reads it."""
+    return str(HalfVector(vector).to_text())
+
+
+def _run(
+    template: str,
+    vector: Vectors,
+    model: EmbeddingModel,
+    filters: Filters,
+    parameters: dict[str, Any],
+    *,
+    sight: int,
+) -> list[Any]:
+    condition, given = filters.sql
+    # Numbers of ours, for the planner must know whose index it may use. What people give is in parameters.
+    statement = template.format(
+        model=int(model.pk), dimension=int(model.dimension), joins=JOINS, condition=condition
+    )
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT set_config('hnsw.ef_search', %s, true), set_config('hnsw.iterative_scan', 'strict_order', true)",
+            [str(min(sight, _FARTHEST_SIGHT))],
+        )
+        cursor.execute(statement, given | parameters | {"vector": as_text(vector)})
+        return cursor.fetchall()
+
+
+# The index first, then what of it stands: joined at once, the planner would rather compare every passage.
+_NAMED = """
+    WITH near AS MATERIALIZED (
+        SELECT passage_id, text_hash, vector::halfvec({dimension}) <=> %(vector)s AS distance
+        FROM knowledge_embedding
+        WHERE model_id = {model}
+        ORDER BY vector::halfvec({dimension}) <=> %(vector)s
+        LIMIT %(reach)s
+    ), standing AS (
+        SELECT passage.id, passage.part_id, near.distance
+        FROM near
+        JOIN knowledge_passage passage ON passage.id = near.passage_id AND passage.text_hash = near.text_hash
+        JOIN knowledge_part part ON part.id = passage.part_id
+        {joins}
+        WHERE {condition}
+        ORDER BY near.distance
+        LIMIT %(limit)s
+    )
+    SELECT standing.id, standing.part_id, 1 - standing.distance, named.number
+    FROM (SELECT count(*) AS number FROM near) named
+    LEFT JOIN standing ON true
+    ORDER BY standing.distance
+"""
+_COMPARED = """
+    SELECT id, part_id, 1 - distance
+    FROM (
+        SELECT passage.id, passage.part_id, near.vector::halfvec({dimension}) <=> %(vector)s AS distance
+        FROM knowledge_embedding near
+        JOIN knowledge_passage passage ON passage.id = near.passage_id AND passage.text_hash = near.text_hash
+        JOIN knowledge_part part ON part.id = passage.part_id
+        {joins}
+        WHERE near.model_id = {model} AND {condition}
+        OFFSET 0
+    ) compared
+    ORDER BY distance
+    LIMIT %(limit)s
+"""
+_OF_PARTS = """
+    SELECT passage.id, passage.part_id, 1 - (near.vector::halfvec({dimension}) <=> %(vector)s)
+    FROM knowledge_part part
+    JOIN knowledge_passage passage ON passage.part_id = part.id
+    LEFT JOIN knowledge_embedding near ON near.passage_id = passage.id AND near.model_id = {model}
+        AND near.text_hash = passage.text_hash
+    {joins}
+    WHERE part.id = ANY(%(parts)s::bigint[]) AND {condition}
+    ORDER BY passage.part_id, passage.position
+"""

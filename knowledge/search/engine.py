@@ -1,0 +1,183 @@
+"""The search: both indexes, one ranking, and nothing that is gone."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jobs.storable import clean_text
+from knowledge import spaces
+from knowledge.chunking import Span
+from knowledge.embedding import Vectors
+from knowledge.models import EmbeddingModel, Part, Passage
+from knowledge.search import dense, sparse
+from knowledge.search.filters import Filters
+from knowledge.search.fusion import fused
+from knowledge.search.highlights import highlights
+from knowledge.search.words import terms
+
+#: Each index names so many candidates at least.
+CANDIDATES = 100
+#: Passages that are asked for to get that many parts: a part has some.
+_PASSAGES = 150
+#: The share of what the word index names that must stand and pass the filters; else it names more.
+_FRESH = 0.9
+#: More of a query is not read.
+LONGEST_QUERY = 2000
+
+
+class Mode(StrEnum):
+    """Which indexes are asked."""
+
+    HYBRID = "hybrid"
+    DENSE = "dense"
+    SPARSE = "sparse"
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A part that was found, with its passages from the nearest on."""
+
+    part: int
+    score: float
+    #: The cosine of the nearest passage; 0 when no vectors were asked.
+    similarity: float
+    #: BM25; 0 when no word of the query stands in it.
+    words: float
+    passages: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A part that was found, as it is shown."""
+
+    scored: Scored
+    part: Part
+    #: The passage that answers best, and where it has words of the query.
+    passage: Passage
+    highlights: list[Span] = field(default_factory=list)
+
+
+def search(
+    query: str,
+    *,
+    filters: Filters | None = None,
+    limit: int = 10,
+    mode: Mode = Mode.HYBRID,
+) -> list[Hit]:
+    """The best parts for a query, the best first, with one passage each.
+
+    Raises EmbedderUnavailable, EmbedderRefused when the model of the stored vectors cannot be asked.
+    """
+    scored = rank(query, filters=filters, limit=limit, mode=mode)
+    parts = Part.objects.select_related("paper", "document").in_bulk([found.part for found in scored])
+    shown = Passage.objects.in_bulk([found.passages[0] for found in scored if found.passages])
+    stems = frozenset(terms(query))
+    return [
+        Hit(found, parts[found.part], passage, highlights(passage.text, stems))
+        for found in scored
+        # Gone since they were ranked: then they are not shown.
+        if found.part in parts and found.passages and (passage := shown.get(found.passages[0]))
+    ]
+
+
+def rank(
+    query: str,
+    *,
+    filters: Filters | None = None,
+    limit: int = 10,
+    mode: Mode = Mode.HYBRID,
+) -> list[Scored]:
+    """Parts and their scores. Nothing that was deleted, retracted or filtered out when it began is among them."""
+    query, filters = clean_text(query[:LONGEST_QUERY]).strip(), filters or Filters()
+    model = spaces.live() if mode is not Mode.SPARSE else None
+    depth = max(CANDIDATES, limit)
+    if not query or (model is None and mode is Mode.DENSE):
+        return []
+    by_words = sparse.Ranking(()) if mode is Mode.DENSE else sparse.rank(query)
+    if model is None:
+        return _by_words(_standing(by_words, filters, depth), by_words, limit)
+    vector = _vector(query, model)
+    near = dense.nearest(vector, model, filters, max(_PASSAGES, limit * 2))
+    by_meaning = np.unique(np.array([found.part for found in near], dtype=np.int64))
+    named, _ = by_words.top(depth)
+    found = dense.similarities(vector, model, filters, np.union1d(named, by_meaning))
+    if len(named) == depth and len({one.part for one in found} & set(named.tolist())) < depth * _FRESH:
+        # Most of what the word index named is gone or filtered out: let it name more.
+        named = _standing(by_words, filters, depth)
+        found = dense.similarities(vector, model, filters, np.union1d(named, by_meaning))
+    return _by_both(found, by_words, limit, mode)
+
+
+def _standing(ranking: sparse.Ranking, filters: Filters, depth: int) -> NDArray[np.int64]:
+    """The best parts by words that stand and pass the filters: deeper and deeper, until there are enough."""
+    reach = depth
+    while True:
+        ids, _ = ranking.top(reach)
+        left = dense.standing(filters, ids) if len(ids) else set()
+        if len(left) >= depth or len(ids) < reach:
+            return np.array([pk for pk in ids.tolist() if pk in left][:depth], dtype=np.int64)
+        reach *= 8
+
+
+def _by_words(parts: NDArray[np.int64], ranking: sparse.Ranking, limit: int) -> list[Scored]:
+    best = parts[:limit]
+    passages: dict[int, list[int]] = defaultdict(list)
+    rows = Passage.objects.filter(part_id__in=best.tolist()).order_by("part_id", "position")
+    for part, passage in rows.values_list("part_id", "pk"):
+        passages[part].append(passage)
+    scores = ranking.of(best)
+    return [
+        Scored(part, float(score), 0.0, float(score), tuple(passages[part]))
+        for part, score in zip(best.tolist(), scores, strict=True)
+    ]
+
+
+def _by_both(near: Sequence[dense.Near], ranking: sparse.Ranking, limit: int, mode: Mode) -> list[Scored]:
+    passages = _by_part(near)
+    parts = np.array(list(passages), dtype=np.int64)
+    nearness = np.array([found[0].similarity for found in passages.values()], dtype=np.float32)
+    words = ranking.of(parts)
+    scores = nearness if mode is Mode.DENSE else fused(nearness, words)
+    order = np.lexsort((parts, -scores))[:limit].tolist()
+    ids = parts.tolist()
+    return [
+        Scored(
+            ids[place],
+            float(scores[place]),
+            float(np.nan_to_num(nearness[place])),
+            float(words[place]),
+            tuple(found.passage for found in passages[ids[place]]),
+        )
+        for place in order
+    ]
+
+
+def _by_part(near: Sequence[dense.Near]) -> Mapping[int, list[dense.Near]]:
+    """The passages of each part, the nearest first, those without a vector last."""
+    passages: dict[int, list[dense.Near]] = defaultdict(list)
+    for found in near:
+        passages[found.part].append(found)
+    for several in passages.values():
+        several.sort(key=lambda one: -2.0 if one.similarity is None else one.similarity, reverse=True)
+    return passages
+
+
+def _vector(query: str, model: EmbeddingModel) -> Vectors:
+    return np.frombuffer(_embedded(query, model.name), dtype=np.float32)
+
+
+@lru_cache(maxsize=1024)
+def _embedded(query: str, space: str) -> bytes:
+    """The vector of a query; people turn pages and refine filters with the same words."""
+    vectors: Vectors = spaces.embedder_of(space).embed([query])
+    return vectors[0].tobytes()
+
+
+def forget_queries() -> None:
+    """Forget the vectors of earlier queries."""
+    _embedded.cache_clear()

@@ -88,7 +88,8 @@ def _run(
             [str(min(sight, _FARTHEST_SIGHT))],
         )
         cursor.execute(statement, given | parameters | {"vector": as_text(vector)})
-        return cursor.fetchall()
+        rows: list[Any] = cursor.fetchall()
+        return rows
 
 
 # The index first, then what of it stands: joined at once, the planner would rather compare every passage.

@@ -174,8 +174,7 @@ def _vector(query: str, model: EmbeddingModel) -> Vectors:
 @lru_cache(maxsize=1024)
 def _embedded(query: str, space: str) -> bytes:
     """The vector of a query; people turn pages and refine filters with the same words."""
-    vectors: Vectors = spaces.embedder_of(space).embed([query])
-    return vectors[0].tobytes()
+    return bytes(spaces.embedder_of(space).embed([query])[0].tobytes())
 
 
 def forget_queries() -> None:

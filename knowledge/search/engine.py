@@ -74,14 +74,14 @@ def search(
     Raises EmbedderUnavailable, EmbedderRefused when the model of the stored vectors cannot be asked.
     """
     scored = rank(query, filters=filters, limit=limit, mode=mode)
-    parts = Part.objects.select_related("paper", "document").in_bulk([found.part for found in scored])
-    shown = Passage.objects.in_bulk([found.passages[0] for found in scored if found.passages])
+    best = Passage.objects.select_related("part__paper", "part__document")
+    shown = best.in_bulk([found.passages[0] for found in scored if found.passages])
     stems = frozenset(terms(query))
     return [
-        Hit(found, parts[found.part], passage, highlights(passage.text, stems))
+        Hit(found, passage.part, passage, highlights(passage.text, stems))
         for found in scored
         # Gone since they were ranked: then they are not shown.
-        if found.part in parts and found.passages and (passage := shown.get(found.passages[0]))
+        if found.passages and (passage := shown.get(found.passages[0]))
     ]
 
 
@@ -102,14 +102,12 @@ def rank(
     if model is None:
         return _by_words(_standing(by_words, filters, depth), by_words, limit)
     vector = _vector(query, model)
-    near = dense.nearest(vector, model, filters, max(_PASSAGES, limit * 2))
-    by_meaning = np.unique(np.array([found.part for found in near], dtype=np.int64))
+    passages = max(_PASSAGES, limit * 2)
     named, _ = by_words.top(depth)
-    found = dense.similarities(vector, model, filters, np.union1d(named, by_meaning))
+    found = dense.candidates(vector, model, filters, passages, named)
     if len(named) == depth and len({one.part for one in found} & set(named.tolist())) < depth * _FRESH:
-        # Most of what the word index named is gone or filtered out: let it name more.
-        named = _standing(by_words, filters, depth)
-        found = dense.similarities(vector, model, filters, np.union1d(named, by_meaning))
+        # Too much of what the word index named is gone or filtered out: let it name more.
+        found = dense.candidates(vector, model, filters, passages, _standing(by_words, filters, depth))
     return _by_both(found, by_words, limit, mode)
 
 
@@ -174,8 +172,7 @@ def _vector(query: str, model: EmbeddingModel) -> Vectors:
 @lru_cache(maxsize=1024)
 def _embedded(query: str, space: str) -> bytes:
     """The vector of a query; people turn pages and refine filters with the same words."""
-    vectors: Vectors = spaces.embedder_of(space).embed([query])
-    return vectors[0].tobytes()
+    return bytes(spaces.embedder_of(space).embed([query])[0].tobytes())
 
 
 def forget_queries() -> None:

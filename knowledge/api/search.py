@@ -15,6 +15,7 @@ from jobs.api.permissions import Needed
 from knowledge import evaluation, places
 from knowledge.api.search_input import (
     LONGEST_QUERY,
+    WAYS,
     SearchInputSerializer,
     SearchQuerySerializer,
     filters_of,
@@ -86,7 +87,7 @@ class SearchAnswerSerializer(serializers.Serializer[Any]):
     query = serializers.CharField()
     search_mode = serializers.ChoiceField(choices=wishes.MODES, help_text="As it was asked for.")
     searched_by = serializers.ChoiceField(
-        choices=[mode.value for mode in Mode], help_text="What that came to: without vectors, words."
+        choices=WAYS, help_text="What that came to: without vectors, words."
     )
     model = serializers.CharField(help_text="Whose vectors were asked; empty: none were.")
     alpha = serializers.FloatField(allow_null=True, help_text="The share of meaning; null unless by both.")
@@ -253,7 +254,7 @@ class TrialsAnswerSerializer(serializers.Serializer[Any]):
     hit_rate = serializers.FloatField(
         allow_null=True, help_text="The share of the runs with expected terms that hit; null without such."
     )
-    searched_by = serializers.ChoiceField(choices=[mode.value for mode in Mode])
+    searched_by = serializers.ChoiceField(choices=WAYS)
     model = serializers.CharField(help_text="Whose vectors were asked; empty: none were.")
     runs = TrialFiguresSerializer(many=True)
 

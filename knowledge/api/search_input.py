@@ -18,6 +18,8 @@ from knowledge.search.fusion import DENSE_SHARE
 from knowledge.standing import oldest_current_year
 
 LONGEST_QUERY = 1000
+#: What a search comes to, for documents.
+WAYS = [(mode.value, mode.name) for mode in Mode]
 
 
 class WordsField(serializers.ListField):

@@ -10,6 +10,7 @@ from rest_framework.views import APIView
 
 from jobs.api.permissions import Needed
 from knowledge import statistics
+from knowledge.api.search_input import WAYS
 from knowledge.search.engine import Mode
 from knowledge.statistics import Level
 
@@ -57,9 +58,7 @@ class KnowledgeStatisticsSerializer(serializers.Serializer[Any]):
         choices=[level.value for level in Level],
         help_text="By passages: from 1 basic, 1,000 intermediate, 10,000 advanced, 20,000 expert.",
     )
-    search_mode = serializers.ChoiceField(
-        choices=[mode.value for mode in Mode], help_text="What a search does unless told otherwise."
-    )
+    search_mode = serializers.ChoiceField(choices=WAYS, help_text="What a search does unless told otherwise.")
     vectors = VectorsSerializer(many=True, help_text="By model, the live one first.")
     processing_queue = ProcessingQueueSerializer(help_text="Uploaded documents by what has become of them.")
 

@@ -10,6 +10,7 @@ from knowledge.models.passage import Part, Passage
 from knowledge.models.policy import KnowledgePolicy
 from knowledge.models.question import Answer, Citation, Feedback, Question
 from knowledge.models.research import ResearchJob
+from knowledge.models.said import PaperRecord
 from knowledge.models.source import Source
 from knowledge.models.sparse import SparsePosting, SparseSegment
 from knowledge.models.topic import Topic, TopicQuery
@@ -30,6 +31,7 @@ __all__ = [
     "KnowledgePolicy",
     "Outcome",
     "Paper",
+    "PaperRecord",
     "Part",
     "Passage",
     "Question",

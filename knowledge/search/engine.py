@@ -73,7 +73,11 @@ def search(
 
     Raises EmbedderUnavailable, EmbedderRefused when the model of the stored vectors cannot be asked.
     """
-    scored = rank(query, filters=filters, limit=limit, mode=mode)
+    return hits(query, rank(query, filters=filters, limit=limit, mode=mode))
+
+
+def hits(query: str, scored: Sequence[Scored]) -> list[Hit]:
+    """What was ranked, as it is shown; some of it, for whoever turns pages."""
     parts = Part.objects.select_related("paper", "document").in_bulk([found.part for found in scored])
     shown = Passage.objects.in_bulk([found.passages[0] for found in scored if found.passages])
     stems = frozenset(terms(query))

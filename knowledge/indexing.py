@@ -65,7 +65,7 @@ def _index(owners: list[tuple[Part, list[Text]]]) -> Indexed:
 
 
 def _parts_of(owner: Part) -> QuerySet[Part]:
-    return Part.objects.filter(paper_id=owner.paper_id, document_id=owner.document_id)
+    return Part.objects.filter(paper=owner.paper, document=owner.document)
 
 
 def _hashes(owner: Part) -> list[str]:

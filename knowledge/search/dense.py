@@ -1,5 +1,6 @@
 """The vector index: the nearest passages, by cosine."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,12 @@ _FARTHEST_SIGHT = 1000
 Ids = NDArray[np.int64]
 
 
+#: The share of the nearest that must stand and pass the filters; else more of them are asked for.
+_FRESH = 0.9
+#: How many times more.
+_DEEPER = 8
+
+
 @dataclass(frozen=True)
 class Near:
     """A passage and how near it is: 1 for the same direction. None while it has no vector."""
@@ -35,7 +42,13 @@ def nearest(vector: Vectors, model: EmbeddingModel, filters: Filters, limit: int
     Of what the index names first, filters may leave too little: then it is asked for more, and at last every passage
     that passes them is compared. So filters cost time and not results.
     """
-    for reach in (limit, limit * 8):
+    return _nearest(vector, model, filters, limit, (limit, limit * _DEEPER))
+
+
+def _nearest(
+    vector: Vectors, model: EmbeddingModel, filters: Filters, limit: int, reaches: Sequence[int]
+) -> list[Near]:
+    for reach in reaches:
         rows = _run(_NAMED, vector, model, filters, {"limit": limit, "reach": reach}, sight=max(reach, SIGHT))
         found = [Near(*row[:3]) for row in rows if row[0] is not None]
         named = rows[0][3] if rows else 0
@@ -43,6 +56,22 @@ def nearest(vector: Vectors, model: EmbeddingModel, filters: Filters, limit: int
             return found
     rows = _run(_COMPARED, vector, model, filters, {"limit": limit}, sight=SIGHT)
     return [Near(*row) for row in rows]
+
+
+def candidates(
+    vector: Vectors, model: EmbeddingModel, filters: Filters, limit: int, parts: Ids
+) -> list[Near]:
+    """How near each passage is: of these parts, and of those that have one of about so many nearest passages.
+
+    Only of those that stand and pass the filters; one question to the database, as long as they let most pass.
+    """
+    given = {"parts": parts.tolist(), "reach": limit}
+    rows = _run(_CANDIDATES, vector, model, filters, given, sight=max(limit, SIGHT))
+    named = rows[0][3]
+    if named < limit or sum(row[4] for row in rows) >= limit * _FRESH:
+        return [Near(*row[:3]) for row in rows if row[0] is not None]
+    near = _nearest(vector, model, filters, limit, (limit * _DEEPER,))
+    return similarities(vector, model, filters, np.union1d(parts, [found.part for found in near]))
 
 
 def similarities(vector: Vectors, model: EmbeddingModel, filters: Filters, parts: Ids) -> list[Near]:
@@ -88,7 +117,8 @@ def _run(
             [str(min(sight, _FARTHEST_SIGHT))],
         )
         cursor.execute(statement, given | parameters | {"vector": as_text(vector)})
-        return cursor.fetchall()
+        rows: list[Any] = cursor.fetchall()
+        return rows
 
 
 # The index first, then what of it stands: joined at once, the planner would rather compare every passage.
@@ -113,6 +143,36 @@ _NAMED = """
     FROM (SELECT count(*) AS number FROM near) named
     LEFT JOIN standing ON true
     ORDER BY standing.distance
+"""
+# The last column says whether the index named the passage.
+_CANDIDATES = """
+    WITH near AS MATERIALIZED (
+        SELECT passage_id, text_hash
+        FROM knowledge_embedding
+        WHERE model_id = {model}
+        ORDER BY vector::halfvec({dimension}) <=> %(vector)s
+        LIMIT %(reach)s
+    ), candidate AS MATERIALIZED (
+        SELECT passage.part_id AS id
+        FROM near
+        JOIN knowledge_passage passage ON passage.id = near.passage_id AND passage.text_hash = near.text_hash
+        UNION
+        SELECT unnest(%(parts)s::bigint[])
+    ), found AS (
+        SELECT passage.id, passage.part_id, passage.position, stored.vector::halfvec({dimension}) <=> %(vector)s AS distance,
+               EXISTS (SELECT FROM near WHERE near.passage_id = stored.passage_id) AS is_near
+        FROM candidate
+        JOIN knowledge_part part ON part.id = candidate.id
+        JOIN knowledge_passage passage ON passage.part_id = part.id
+        LEFT JOIN knowledge_embedding stored ON stored.passage_id = passage.id AND stored.model_id = {model}
+            AND stored.text_hash = passage.text_hash
+        {joins}
+        WHERE {condition}
+    )
+    SELECT found.id, found.part_id, 1 - found.distance, named.number, coalesce(found.is_near, false)
+    FROM (SELECT count(*) AS number FROM near) named
+    LEFT JOIN found ON true
+    ORDER BY found.part_id, found.position
 """
 _COMPARED = """
     SELECT id, part_id, 1 - distance

@@ -25,7 +25,7 @@ LENGTHS = st.integers(1, 200).flatmap(
 
 @given(TEXTS, LENGTHS)
 def test_nothing_but_white_space_is_lost(text, size):
-    covered = set()
+    covered: set[int] = set()
     for span in passages(text, size):
         covered.update(range(span.start, span.end))
     assert [sign for place, sign in enumerate(text) if place not in covered and not sign.isspace()] == []

@@ -74,7 +74,11 @@ def search(
 
     Raises EmbedderUnavailable, EmbedderRefused when the model of the stored vectors cannot be asked.
     """
-    scored = rank(query, filters=filters, limit=limit, mode=mode, share=share)
+    return hits(query, rank(query, filters=filters, limit=limit, mode=mode, share=share))
+
+
+def hits(query: str, scored: Sequence[Scored]) -> list[Hit]:
+    """What was ranked, as it is shown; some of it, for whoever turns pages."""
     best = Passage.objects.select_related("part__paper", "part__document")
     shown = best.in_bulk([found.passages[0] for found in scored if found.passages])
     stems = frozenset(terms(query))

@@ -41,10 +41,10 @@ def test_a_new_paper_is_stored_with_its_words():
 
 def test_the_same_again_writes_nothing_but_that_it_was_seen():
     store_one(pmid="1")
-    before = Paper.objects.values().get()
+    before = dict(Paper.objects.values().get())
     passages = set(Passage.objects.values_list("pk", flat=True)), SparseSegment.objects.count()
     assert store_one(pmid="1").result == "known"
-    after = Paper.objects.values().get()
+    after = dict(Paper.objects.values().get())
     assert after.pop("fetched_at") > before.pop("fetched_at")
     assert after == before
     assert (set(Passage.objects.values_list("pk", flat=True)), SparseSegment.objects.count()) == passages

@@ -86,6 +86,11 @@ class Paper(models.Model):
     provenance = models.JSONField(
         default=dict, blank=True, help_text="For each field the connector that it came from."
     )
+    title_key = models.CharField(
+        max_length=64,
+        blank=True,
+        help_text="Hash of title, year and first author: how papers without a common identifier are known.",
+    )
     first_seen_at = models.DateTimeField(default=timezone.now)
     fetched_at = models.DateTimeField(default=timezone.now, help_text="When a connector last gave it.")
 
@@ -98,6 +103,7 @@ class Paper(models.Model):
         indexes = [
             # Filters of the search.
             models.Index(fields=["year"], name="knowledge_paper_year"),
+            models.Index(fields=["title_key"], name="knowledge_paper_title_key"),
             GinIndex(fields=["sources"], name="knowledge_paper_sources"),
             GinIndex(fields=["types"], name="knowledge_paper_types"),
         ]

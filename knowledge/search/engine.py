@@ -16,7 +16,7 @@ from knowledge.embedding import Vectors
 from knowledge.models import EmbeddingModel, Part, Passage
 from knowledge.search import dense, sparse
 from knowledge.search.filters import Filters
-from knowledge.search.fusion import fused
+from knowledge.search.fusion import DENSE_SHARE, fused
 from knowledge.search.highlights import highlights
 from knowledge.search.words import terms
 
@@ -68,12 +68,17 @@ def search(
     filters: Filters | None = None,
     limit: int = 10,
     mode: Mode = Mode.HYBRID,
+    share: float = DENSE_SHARE,
 ) -> list[Hit]:
-    """The best parts for a query, the best first, with one passage each.
+    """The best parts for a query, the best first, with one passage each. `share` is that of meaning in hybrid scores.
 
     Raises EmbedderUnavailable, EmbedderRefused when the model of the stored vectors cannot be asked.
     """
-    scored = rank(query, filters=filters, limit=limit, mode=mode)
+    return hits(query, rank(query, filters=filters, limit=limit, mode=mode, share=share))
+
+
+def hits(query: str, scored: Sequence[Scored]) -> list[Hit]:
+    """What was ranked, as it is shown; some of it, for whoever turns pages."""
     best = Passage.objects.select_related("part__paper", "part__document")
     shown = best.in_bulk([found.passages[0] for found in scored if found.passages])
     stems = frozenset(terms(query))
@@ -91,6 +96,7 @@ def rank(
     filters: Filters | None = None,
     limit: int = 10,
     mode: Mode = Mode.HYBRID,
+    share: float = DENSE_SHARE,
 ) -> list[Scored]:
     """Parts and their scores. Nothing that was deleted, retracted or filtered out when it began is among them."""
     query, filters = clean_text(query[:LONGEST_QUERY]).strip(), filters or Filters()
@@ -111,7 +117,7 @@ def rank(
         named = _standing(by_words, filters, depth)
         more = named[~np.isin(named, list(known))]
         found += dense.similarities(vector, model, filters, more)
-    return _by_both(found, by_words, limit, mode)
+    return _by_both(found, by_words, limit, None if mode is Mode.DENSE else share)
 
 
 def _standing(ranking: sparse.Ranking, filters: Filters, depth: int) -> NDArray[np.int64]:
@@ -138,12 +144,15 @@ def _by_words(parts: NDArray[np.int64], ranking: sparse.Ranking, limit: int) -> 
     ]
 
 
-def _by_both(near: Sequence[dense.Near], ranking: sparse.Ranking, limit: int, mode: Mode) -> list[Scored]:
+def _by_both(
+    near: Sequence[dense.Near], ranking: sparse.Ranking, limit: int, share: float | None
+) -> list[Scored]:
+    """The best by both; without a share by meaning alone."""
     passages = _by_part(near)
     parts = np.array(list(passages), dtype=np.int64)
     nearness = np.array([found[0].similarity for found in passages.values()], dtype=np.float32)
     words = ranking.of(parts)
-    scores = nearness if mode is Mode.DENSE else fused(nearness, words)
+    scores = nearness if share is None else fused(nearness, words, share)
     order = np.lexsort((parts, -scores))[:limit].tolist()
     ids = parts.tolist()
     return [

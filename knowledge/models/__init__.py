@@ -1,5 +1,6 @@
 """The tables of knowledge."""
 
+from knowledge.models.configured import ConfiguredEntry
 from knowledge.models.document import Document, DocumentFile
 from knowledge.models.embedding import Embedding, EmbeddingModel
 from knowledge.models.evaluation import Evaluation, JudgedQuery, Judgement
@@ -18,6 +19,7 @@ from knowledge.models.topic import Topic, TopicQuery
 __all__ = [
     "Answer",
     "Citation",
+    "ConfiguredEntry",
     "Document",
     "DocumentFile",
     "Embedding",

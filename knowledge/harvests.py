@@ -23,7 +23,14 @@ from knowledge.connectors import Batch, Connector, Query
 from knowledge.errors import ConnectorError, ConnectorUnavailable, UnknownConnector
 from knowledge.ingest import Stored
 from knowledge.models import (
-    Embedding, Finding, Harvest, KnowledgePolicy, Outcome, ResearchJob, Source, Topic,
+    Embedding,
+    Finding,
+    Harvest,
+    KnowledgePolicy,
+    Outcome,
+    ResearchJob,
+    Source,
+    Topic,
 )
 from knowledge.rates import Attendance
 from knowledge.records import Record

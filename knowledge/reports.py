@@ -54,7 +54,9 @@ def _send(run: ActiveRun, result: Updated, kind: str) -> None:
     sections = [
         Section(
             title="Papers",
-            facts=tuple(Fact(label=name.replace("_", " "), value=f"{value:,}") for name, value in numbers.items()),
+            facts=tuple(
+                Fact(label=name.replace("_", " "), value=f"{value:,}") for name, value in numbers.items()
+            ),
         )
     ]
     if has_failed:

@@ -58,7 +58,9 @@ def plan(job: ResearchJob, *, again: bool = False) -> list[Plan]:
                 addresses=addresses,
             ),
         ]
-        order = Order(tuple(queries if trending else queries[1:]), most=share, mode=Mode(job.mode), again=again)
+        order = Order(
+            tuple(queries if trending else queries[1:]), most=share, mode=Mode(job.mode), again=again
+        )
         plans.append(Plan(source, order, research_job=job))
     return plans
 

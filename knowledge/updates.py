@@ -143,7 +143,11 @@ def _result(run_id: UUID, gathered: Gathered) -> Updated:
     result = Updated(
         topics_searched=len({harvest.topic_id for harvest in gathered.harvests if harvest.topic_id}),
         papers_found=counts.total(),
-        **{kind.value: counts[kind] for kind in Result},
+        new=counts[Result.NEW],
+        updated=counts[Result.UPDATED],
+        known=counts[Result.KNOWN],
+        skipped=counts[Result.SKIPPED],
+        failed=counts[Result.FAILED],
     )
     for harvest in gathered.failed:
         result.errors.append(_error(harvest, "", harvest.problem))

@@ -45,6 +45,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("auth/", include("accounts.api.urls")),
     path("", include("jobs.api.urls")),
     path("", include("publishing.api.urls")),
+    path("", include("knowledge.api.urls")),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", DocsView.as_view(url_name="api:schema"), name="docs"),
     path("", RedirectView.as_view(pattern_name="api:docs")),

@@ -1,0 +1,9 @@
+"""Knowledge's part of `/api/v1/`."""
+
+from django.urls import URLPattern, URLResolver, path
+
+_medical: list[URLPattern | URLResolver] = []
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    *_medical,
+]

@@ -70,7 +70,9 @@ def _read(kind: str, content: bytes, limits: Limits) -> None:
         text = characters.clean(page)
         left -= len(text)
         if left < 0:
-            raise TooMuch(f"It has more text than the {limits.characters:,} characters that are read at most.")
+            raise TooMuch(
+                f"It has more text than the {limits.characters:,} characters that are read at most."
+            )
         _tell(page=text)
     _tell(is_end=True)
 

@@ -79,7 +79,7 @@ def read(
             if "page" in said:
                 pages.append(said["page"])
             elif "page_count" in said:
-                book = said
+                book.update(said)
             elif "is_end" in said:
                 return _put_together(book, pages)
     raise _ended_early(process, allowed)
@@ -108,7 +108,7 @@ def _reader(kind: str, content: bytes | memoryview, allowed: Limits) -> Iterator
     with tempfile.TemporaryFile() as file, tempfile.TemporaryFile() as complaints:
         file.write(content)
         file.seek(0)
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S603 - our own module, with a kind of ours
             [sys.executable, "-E", "-s", "-m", "knowledge.reader_process", kind, as_argument(allowed)],
             stdin=file,
             stdout=subprocess.PIPE,
@@ -134,7 +134,8 @@ def _lines(
     process: subprocess.Popen[bytes], allowed: Limits, look: Callable[[], None]
 ) -> Iterator[dict[str, Any]]:
     """What the process says, until it says no more."""
-    assert process.stdout is not None
+    if process.stdout is None:
+        raise ValueError("The process has no output to listen to.")
     # Waiting counts, too: on a busy machine it gets less than a core.
     until = time.monotonic() + 3 * allowed.seconds
     rest = b""
@@ -158,7 +159,9 @@ def _ended_early(process: subprocess.Popen[bytes], allowed: Limits) -> Exception
     if code == -signal.SIGXCPU:
         return TooMuch(_too_slow(allowed))
     if code in (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP):
-        return ReadingStopped(f"The process that read it was ended from outside ({signal.Signals(-code).name}).")
+        return ReadingStopped(
+            f"The process that read it was ended from outside ({signal.Signals(-code).name})."
+        )
     return UnreadableFile("It is damaged in a way that ends the program that reads it.")
 
 
@@ -170,4 +173,6 @@ def _log(complaints: IO[bytes], process: subprocess.Popen[bytes]) -> None:
     """A reader that broke is worth a look."""
     complaints.seek(0)
     if process.returncode and (said := complaints.read(8000)):
-        logger.error("Reading a document ended with %s: %s", process.returncode, said.decode(errors="replace"))
+        logger.error(
+            "Reading a document ended with %s: %s", process.returncode, said.decode(errors="replace")
+        )

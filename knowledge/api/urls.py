@@ -1,6 +1,6 @@
 """Knowledge's part of `/api/v1/`."""
 
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver
 
 _medical: list[URLPattern | URLResolver] = []
 

@@ -18,8 +18,8 @@ _NEWLINE = re.compile("\r\n?|[\x85\u2028\u2029\x0b]")
 #: What no text has, but for a page break.
 _CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _LOOKED_AT = 65536
-#: So large a share of control characters has no text, not even one in an old encoding.
-_FEW = 0.01
+#: More control characters, and a larger share of them, has no text, not even one in an old encoding.
+_FEW, _SHARE = 3, 0.01
 
 
 def mark_of(content: bytes) -> tuple[bytes, str] | None:
@@ -32,7 +32,7 @@ def is_text(content: bytes) -> bool:
     if mark_of(content) or _unmarked_utf_16(content):
         return True
     head = content[:_LOOKED_AT]
-    return len(_CONTROLS.findall(head)) <= len(head) * _FEW
+    return len(_CONTROLS.findall(head)) <= max(_FEW, len(head) * _SHARE)
 
 
 def decode(content: bytes, declared: str = "") -> str:

@@ -10,21 +10,24 @@ from knowledge.readers.base import Book, Reader
 from knowledge.readers.errors import UnreadableFile
 from knowledge.readers.registry import register
 
+_LINE_ELEMENTS = "br li tr dt dd option figcaption caption div summary"
+_PARAGRAPH_ELEMENTS = """
+article aside blockquote dl figure footer h1 h2 h3 h4 h5 h6 header hr main ol p pre section table ul
+"""
+_NO_TEXT_ELEMENTS = """
+button canvas embed frame frameset iframe math nav noembed noframes noscript object script select style svg template
+textarea title
+"""
 #: What begins a line of its own, and what a paragraph.
-_LINES = frozenset({"br", "li", "tr", "dt", "dd", "option", "figcaption", "caption", "div", "summary"})
-_PARAGRAPHS = frozenset(
-    ["article", "aside", "blockquote", "dl", "figure", "footer", "h1", "h2", "h3", "h4", "h5", "h6", "header"]
-    + ["hr", "main", "ol", "p", "pre", "section", "table", "ul"]
-)
+_LINES, _PARAGRAPHS = frozenset(_LINE_ELEMENTS.split()), frozenset(_PARAGRAPH_ELEMENTS.split())
 _CELLS = frozenset({"td", "th"})
 #: Exponents that would change the number in front of them: 10<sup>9</sup> is not 109.
 _RAISED = "sup"
 #: What is not part of the text: it goes with all that is in it.
-_DROPPED = frozenset(
-    ["button", "canvas", "embed", "frame", "frameset", "iframe", "math", "nav", "noembed", "noframes", "noscript"]
-    + ["object", "script", "select", "style", "svg", "template", "textarea", "title"]
+_DROPPED = frozenset(_NO_TEXT_ELEMENTS.split())
+_BEGINNING = re.compile(
+    rb"\s*(<\?xml[^>]{0,200}>\s*)?(<!--.{0,2000}?-->\s*)*<(!doctype\s+html|html)\b", re.I | re.S
 )
-_BEGINNING = re.compile(rb"\s*(<\?xml[^>]{0,200}>\s*)?(<!--.{0,2000}?-->\s*)*<(!doctype\s+html|html)\b", re.I | re.S)
 _DECLARED = re.compile(rb"""<meta[^>]{1,300}?charset\s*=\s*["']?\s*([A-Za-z0-9_\-:.]{1,40})""", re.I)
 _SPACE = re.compile(r"\s+")
 #: The title and the language stand here.

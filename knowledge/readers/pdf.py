@@ -19,7 +19,9 @@ _LIGATURES = str.maketrans(
 #: A word that was divided at the end of a line.
 _DIVIDED = re.compile(r"(?<=[^\W\d_]{2})[-\u2010\xad]\n(?=[a-zß-öø-ÿ]{2})")
 #: What programs put there for want of a title.
-_NO_TITLE = re.compile(r"(microsoft \w+ - .*|untitled.*|.{0,200}\.(docx?|odt|tex|dvi|indd|qxd|pdf|rtf)|.{0,3})", re.I)
+_NO_TITLE = re.compile(
+    r"(microsoft \w+ - .*|untitled.*|.{0,200}\.(docx?|odt|tex|dvi|indd|qxd|pdf|rtf)|.{0,3})", re.I
+)
 
 
 @register
@@ -71,7 +73,7 @@ def _pages(document: PdfReader, count: int) -> Iterator[str]:
 def _title(document: PdfReader) -> str:
     """What the file calls itself, unless that is the name of another file."""
     try:
-        title = characters.line(str((document.metadata or {}).get("/Title") or ""))
+        title = characters.line(document.metadata.title or "" if document.metadata else "")
     except Exception:  # noqa: BLE001 - a title that cannot be read is no reason to refuse the text
         return ""
     return "" if _NO_TITLE.fullmatch(title) else title
@@ -87,10 +89,14 @@ def _language(document: PdfReader) -> str:
 def _translated(error: Exception, where: str = "") -> UnreadableFile:
     """What the library says about a file. Broken ones make it raise anything."""
     if isinstance(error, LimitReachedError):
-        return TooMuch(f"{where}It holds more than a file may: {str(error).rstrip(".")}.")
+        return TooMuch(f"{where}It holds more than a file may: {str(error).rstrip('.')}.")
     if isinstance(error, RecursionError):
         return TooMuch(f"{where}It is nested too deeply.")
     if isinstance(error, MemoryError):
         return TooMuch(f"{where}Reading it takes more memory than a file may.")
-    reason = str(error) if isinstance(error, PyPdfError) else type(error).__name__
-    return UnreadableFile(f"{where}It is damaged: {(characters.line(reason, 200) or type(error).__name__).rstrip(".")}.")
+    reason = (str(error) if isinstance(error, PyPdfError) else "") or type(error).__name__
+    return UnreadableFile(f"{where}It is damaged: {_sentence(reason)}")
+
+
+def _sentence(text: str) -> str:
+    return characters.line(text, 200).rstrip(".") + "."

@@ -7,9 +7,7 @@ from collections.abc import Sequence
 from pypdf import PdfReader, PdfWriter
 
 
-def pdf(
-    pages: Sequence[str], *, title: str = "", language: str = "", compress: bool = True
-) -> bytes:
+def pdf(pages: Sequence[str], *, title: str = "", language: str = "", compress: bool = True) -> bytes:
     """Lines of text on pages; an empty page has none."""
     first = 4
     kids = " ".join(f"{first + 2 * number} 0 R" for number in range(len(pages)))
@@ -46,7 +44,11 @@ def assembled(objects: Sequence[bytes], more: bytes = b"") -> bytes:
     out += b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)
     for place in places:
         out += b"%010d 00000 n \n" % place
-    out += b"trailer\n<< /Size %d /Root 1 0 R%s >>\nstartxref\n%d\n%%%%EOF\n" % (len(objects) + 1, more, table)
+    out += b"trailer\n<< /Size %d /Root 1 0 R%s >>\nstartxref\n%d\n%%%%EOF\n" % (
+        len(objects) + 1,
+        more,
+        table,
+    )
     return bytes(out)
 
 
@@ -68,9 +70,7 @@ def scan(pages: int = 1) -> bytes:
             b"<< /Type /Catalog /Pages 2 0 R >>",
             b"<< /Type /Pages /Kids [%s] /Count %d >>" % (kids, pages),
             picture,
-            *[
-                b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 9 9] /Resources << /XObject << /I 3 0 R >> >> >>"
-            ]
+            *[b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 9 9] /Resources << /XObject << /I 3 0 R >> >> >>"]
             * pages,
         ]
     )
@@ -106,7 +106,8 @@ def many_pages(count: int = 2_000_000_000) -> bytes:
 def wide_tree(width: int = 30, depth: int = 8) -> bytes:
     """Each node of the tree of pages names the next one thirty times: 30**8 pages in a kilobyte."""
     nodes = [
-        b"<< /Type /Pages /Kids [%s] /Count 1 >>" % (b"%d 0 R " % (number + 3) * width) for number in range(depth)
+        b"<< /Type /Pages /Kids [%s] /Count 1 >>" % (b"%d 0 R " % (number + 3) * width)
+        for number in range(depth)
     ]
     leaf = b"<< /Type /Page /MediaBox [0 0 9 9] >>"
     return assembled([b"<< /Type /Catalog /Pages 2 0 R >>", *nodes, leaf])

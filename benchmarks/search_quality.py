@@ -28,7 +28,7 @@ def measure(folder: Path, *, split: str, kept: Path | None) -> list[Row]:
     )
     papers = _store(collection)
     _embed(kept)
-    rows = []
+    rows: list[Row] = []
     for mode in (Mode.HYBRID, Mode.DENSE, Mode.SPARSE):
         rows += _rows(collection, papers, mode)
     return rows

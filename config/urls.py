@@ -8,6 +8,7 @@ from django.views.generic import RedirectView
 
 from jobs.admin import dashboard
 from jobs.api.metrics import MetricsView
+from knowledge.admin import pages as knowledge_pages
 from publishing.admin import usage
 from publishing.site.views import robots
 
@@ -22,6 +23,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", include(dashboard.urls(admin.site))),
     path("admin/", include(usage.urls(admin.site))),
+    path("admin/", include(knowledge_pages.urls(admin.site))),
     path("admin/", admin.site.urls),
     path("api/v1/", include(("config.api", "api"))),
     path("healthz", alive, name="alive"),

@@ -1,6 +1,6 @@
 """Making the vectors that are missing, and storing each with the text that it is of."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 
 from django.db import connection, transaction
 from pgvector import HalfVector
@@ -14,7 +14,7 @@ from knowledge.texts import embedded_text, hash_of
 BATCH = 256
 
 
-def embed_missing(embedder: Embedder, *, batch: int = BATCH) -> Iterator[int]:
+def embed_missing(embedder: Embedder, *, batch: int = BATCH) -> Generator[int, None, None]:
     """Make the vectors that the embedder's model lacks; gives how many were stored after each batch.
 
     Can be broken off anywhere and called again, also by several at once: what is stored is not made again.
@@ -38,14 +38,16 @@ def embed(passages: Sequence[Passage], embedder: Embedder, model: EmbeddingModel
     vectors = embedder.embed(texts)
     if vectors.shape != (len(texts), model.dimension):
         raise ValueError(f"{len(texts)} texts gave vectors of shape {vectors.shape}")
-    made = {
-        "model": model.pk,
-        "ids": [passage.pk for passage in passages],
-        "hashes": [hash_of(text) for text in texts],
-        "vectors": [HalfVector(vector).to_text() for vector in vectors],
-    }
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_STORE, made)
+        cursor.execute(
+            _STORE,
+            {
+                "model": model.pk,
+                "ids": [passage.pk for passage in passages],
+                "hashes": [hash_of(text) for text in texts],
+                "vectors": [HalfVector(vector).to_text() for vector in vectors],
+            },
+        )
         return int(cursor.rowcount)
 
 

@@ -332,6 +332,8 @@ EUROPEPMC_SPACING_SECONDS = env.seconds("EUROPEPMC_SPACING_SECONDS", 0.25)
 FEEDS_SPACING_SECONDS = env.seconds("FEEDS_SPACING_SECONDS", 1)
 # The wait before a request that failed is sent again; it triples each time.
 KNOWLEDGE_RETRY_SECONDS = env.seconds("KNOWLEDGE_RETRY_SECONDS", 2)
+# The file of topics, sources and settings that knowledge begins with (docs/topics.md); empty: the one that comes with it.
+KNOWLEDGE_CONFIG = env.text("KNOWLEDGE_CONFIG").strip()
 
 # The largest file that may be uploaded as a document, and at most so many at a time; and what reading one may take: seconds of
 # processor time, megabytes of memory, pages.

@@ -20,6 +20,12 @@ _FARTHEST_SIGHT = 1000
 Ids = NDArray[np.int64]
 
 
+#: The share of the nearest that must stand and pass the filters; else more of them are asked for.
+_FRESH = 0.9
+#: How many times more at most: beyond, few pass, and comparing them all is faster.
+_DEEPER = 10
+
+
 @dataclass(frozen=True)
 class Near:
     """A passage and how near it is: 1 for the same direction. None while it has no vector."""
@@ -35,14 +41,48 @@ def nearest(vector: Vectors, model: EmbeddingModel, filters: Filters, limit: int
     Of what the index names first, filters may leave too little: then it is asked for more, and at last every passage
     that passes them is compared. So filters cost time and not results.
     """
-    for reach in (limit, limit * 8):
-        rows = _run(_NAMED, vector, model, filters, {"limit": limit, "reach": reach}, sight=max(reach, SIGHT))
-        found = [Near(*row[:3]) for row in rows if row[0] is not None]
-        named = rows[0][3] if rows else 0
-        if len(found) >= limit or named < reach:
-            return found
+    found, named = _named(vector, model, filters, limit, limit)
+    if len(found) >= limit or named < limit:
+        return found
+    return _deeper(vector, model, filters, limit, len(found))
+
+
+def candidates(
+    vector: Vectors, model: EmbeddingModel, filters: Filters, limit: int, parts: Ids
+) -> list[Near]:
+    """How near each passage is: of these parts, and of those that have one of about so many nearest passages.
+
+    Only of those that stand and pass the filters; with one question to the database, if they let most pass.
+    """
+    given = {"parts": parts.tolist(), "reach": limit}
+    rows = _run(_CANDIDATES, vector, model, filters, given, sight=max(limit, SIGHT))
+    named, standing = rows[0][3], sum(row[4] for row in rows)
+    if named < limit or standing >= limit * _FRESH:
+        return [Near(*row[:3]) for row in rows if row[0] is not None]
+    near = _deeper(vector, model, filters, limit, standing)
+    return similarities(vector, model, filters, np.union1d(parts, [found.part for found in near]))
+
+
+def _deeper(
+    vector: Vectors, model: EmbeddingModel, filters: Filters, limit: int, standing: int
+) -> list[Near]:
+    """When only so many of the nearest stand: look so deep that it should be enough, or else compare all."""
+    reach = limit * _DEEPER
+    if standing:
+        reach = min(reach, limit * limit * 3 // (standing * 2))
+    found, named = _named(vector, model, filters, limit, reach)
+    if len(found) >= limit * _FRESH or named < reach:
+        return found
     rows = _run(_COMPARED, vector, model, filters, {"limit": limit}, sight=SIGHT)
     return [Near(*row) for row in rows]
+
+
+def _named(
+    vector: Vectors, model: EmbeddingModel, filters: Filters, limit: int, reach: int
+) -> tuple[list[Near], int]:
+    """What stands of so many that the index names, and how many it named."""
+    rows = _run(_NAMED, vector, model, filters, {"limit": limit, "reach": reach}, sight=max(reach, SIGHT))
+    return [Near(*row[:3]) for row in rows if row[0] is not None], rows[0][3]
 
 
 def similarities(vector: Vectors, model: EmbeddingModel, filters: Filters, parts: Ids) -> list[Near]:
@@ -88,7 +128,8 @@ def _run(
             [str(min(sight, _FARTHEST_SIGHT))],
         )
         cursor.execute(statement, given | parameters | {"vector": as_text(vector)})
-        return cursor.fetchall()
+        rows: list[Any] = cursor.fetchall()
+        return rows
 
 
 # The index first, then what of it stands: joined at once, the planner would rather compare every passage.
@@ -113,6 +154,36 @@ _NAMED = """
     FROM (SELECT count(*) AS number FROM near) named
     LEFT JOIN standing ON true
     ORDER BY standing.distance
+"""
+# The last column says whether the index named the passage.
+_CANDIDATES = """
+    WITH near AS MATERIALIZED (
+        SELECT passage_id, text_hash
+        FROM knowledge_embedding
+        WHERE model_id = {model}
+        ORDER BY vector::halfvec({dimension}) <=> %(vector)s
+        LIMIT %(reach)s
+    ), candidate AS MATERIALIZED (
+        SELECT passage.part_id AS id
+        FROM near
+        JOIN knowledge_passage passage ON passage.id = near.passage_id AND passage.text_hash = near.text_hash
+        UNION
+        SELECT unnest(%(parts)s::bigint[])
+    ), found AS (
+        SELECT passage.id, passage.part_id, passage.position, stored.vector::halfvec({dimension}) <=> %(vector)s AS distance,
+               EXISTS (SELECT FROM near WHERE near.passage_id = stored.passage_id) AS is_near
+        FROM candidate
+        JOIN knowledge_part part ON part.id = candidate.id
+        JOIN knowledge_passage passage ON passage.part_id = part.id
+        LEFT JOIN knowledge_embedding stored ON stored.passage_id = passage.id AND stored.model_id = {model}
+            AND stored.text_hash = passage.text_hash
+        {joins}
+        WHERE {condition}
+    )
+    SELECT found.id, found.part_id, 1 - found.distance, named.number, coalesce(found.is_near, false)
+    FROM (SELECT count(*) AS number FROM near) named
+    LEFT JOIN found ON true
+    ORDER BY found.part_id, found.position
 """
 _COMPARED = """
     SELECT id, part_id, 1 - distance

@@ -16,7 +16,7 @@ from knowledge.embedding import Vectors
 from knowledge.models import EmbeddingModel, Part, Passage
 from knowledge.search import dense, sparse
 from knowledge.search.filters import Filters
-from knowledge.search.fusion import fused
+from knowledge.search.fusion import DENSE_SHARE, fused
 from knowledge.search.highlights import highlights
 from knowledge.search.words import terms
 
@@ -68,20 +68,25 @@ def search(
     filters: Filters | None = None,
     limit: int = 10,
     mode: Mode = Mode.HYBRID,
+    share: float = DENSE_SHARE,
 ) -> list[Hit]:
-    """The best parts for a query, the best first, with one passage each.
+    """The best parts for a query, the best first, with one passage each. `share` is that of meaning in hybrid scores.
 
     Raises EmbedderUnavailable, EmbedderRefused when the model of the stored vectors cannot be asked.
     """
-    scored = rank(query, filters=filters, limit=limit, mode=mode)
-    parts = Part.objects.select_related("paper", "document").in_bulk([found.part for found in scored])
-    shown = Passage.objects.in_bulk([found.passages[0] for found in scored if found.passages])
+    return hits(query, rank(query, filters=filters, limit=limit, mode=mode, share=share))
+
+
+def hits(query: str, scored: Sequence[Scored]) -> list[Hit]:
+    """What was ranked, as it is shown; some of it, for whoever turns pages."""
+    best = Passage.objects.select_related("part__paper", "part__document")
+    shown = best.in_bulk([found.passages[0] for found in scored if found.passages])
     stems = frozenset(terms(query))
     return [
-        Hit(found, parts[found.part], passage, highlights(passage.text, stems))
+        Hit(found, passage.part, passage, highlights(passage.text, stems))
         for found in scored
         # Gone since they were ranked: then they are not shown.
-        if found.part in parts and found.passages and (passage := shown.get(found.passages[0]))
+        if found.passages and (passage := shown.get(found.passages[0]))
     ]
 
 
@@ -91,6 +96,7 @@ def rank(
     filters: Filters | None = None,
     limit: int = 10,
     mode: Mode = Mode.HYBRID,
+    share: float = DENSE_SHARE,
 ) -> list[Scored]:
     """Parts and their scores. Nothing that was deleted, retracted or filtered out when it began is among them."""
     query, filters = clean_text(query[:LONGEST_QUERY]).strip(), filters or Filters()
@@ -102,15 +108,16 @@ def rank(
     if model is None:
         return _by_words(_standing(by_words, filters, depth), by_words, limit)
     vector = _vector(query, model)
-    near = dense.nearest(vector, model, filters, max(_PASSAGES, limit * 2))
-    by_meaning = np.unique(np.array([found.part for found in near], dtype=np.int64))
+    passages = max(_PASSAGES, limit * 2)
     named, _ = by_words.top(depth)
-    found = dense.similarities(vector, model, filters, np.union1d(named, by_meaning))
-    if len(named) == depth and len({one.part for one in found} & set(named.tolist())) < depth * _FRESH:
-        # Most of what the word index named is gone or filtered out: let it name more.
+    found = dense.candidates(vector, model, filters, passages, named)
+    known = {one.part for one in found}
+    if len(named) == depth and len(known.intersection(named.tolist())) < depth * _FRESH:
+        # Too much of what the word index named is gone or filtered out: let it name more.
         named = _standing(by_words, filters, depth)
-        found = dense.similarities(vector, model, filters, np.union1d(named, by_meaning))
-    return _by_both(found, by_words, limit, mode)
+        more = named[~np.isin(named, list(known))]
+        found += dense.similarities(vector, model, filters, more)
+    return _by_both(found, by_words, limit, None if mode is Mode.DENSE else share)
 
 
 def _standing(ranking: sparse.Ranking, filters: Filters, depth: int) -> NDArray[np.int64]:
@@ -137,12 +144,15 @@ def _by_words(parts: NDArray[np.int64], ranking: sparse.Ranking, limit: int) -> 
     ]
 
 
-def _by_both(near: Sequence[dense.Near], ranking: sparse.Ranking, limit: int, mode: Mode) -> list[Scored]:
+def _by_both(
+    near: Sequence[dense.Near], ranking: sparse.Ranking, limit: int, share: float | None
+) -> list[Scored]:
+    """The best by both; without a share by meaning alone."""
     passages = _by_part(near)
     parts = np.array(list(passages), dtype=np.int64)
     nearness = np.array([found[0].similarity for found in passages.values()], dtype=np.float32)
     words = ranking.of(parts)
-    scores = nearness if mode is Mode.DENSE else fused(nearness, words)
+    scores = nearness if share is None else fused(nearness, words, share)
     order = np.lexsort((parts, -scores))[:limit].tolist()
     ids = parts.tolist()
     return [
@@ -174,8 +184,7 @@ def _vector(query: str, model: EmbeddingModel) -> Vectors:
 @lru_cache(maxsize=1024)
 def _embedded(query: str, space: str) -> bytes:
     """The vector of a query; people turn pages and refine filters with the same words."""
-    vectors: Vectors = spaces.embedder_of(space).embed([query])
-    return vectors[0].tobytes()
+    return bytes(spaces.embedder_of(space).embed([query])[0].tobytes())
 
 
 def forget_queries() -> None:

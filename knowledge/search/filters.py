@@ -16,7 +16,7 @@ class Retracted(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Filters:
-    """All that is given must hold. Documents have neither types nor sources, and are never retracted."""
+    """All that is given must hold. Documents have no types, sources and topics, and are never retracted."""
 
     #: Connectors' names; a paper that any of them gave.
     sources: Sequence[str] = ()
@@ -27,6 +27,10 @@ class Filters:
     #: ISO 639 codes; a text in any of them.
     languages: Sequence[str] = ()
     retracted: Retracted = Retracted.EXCLUDE
+    #: Subjects as the source names them, or the category of a document; a text in any of them.
+    categories: Sequence[str] = ()
+    #: Topics by id; a paper that was found for any of them.
+    topics: Sequence[int] = ()
     #: Papers by id, for whoever knows more than these filters do.
     papers: Sequence[int] | None = None
 
@@ -56,6 +60,16 @@ class Filters:
                 "(paper.languages && %(languages)s::varchar[] OR document.language = ANY(%(languages)s))"
             )
             given["languages"] = list(self.languages)
+        if self.categories:
+            conditions.append(
+                "(paper.categories && %(categories)s::text[] OR document.category = ANY(%(categories)s))"
+            )
+            given["categories"] = list(self.categories)
+        if self.topics:
+            conditions.append(
+                "part.paper_id IN (SELECT paper_id FROM knowledge_finding WHERE topic_id = ANY(%(topics)s::bigint[]))"
+            )
+            given["topics"] = list(self.topics)
         if self.papers is not None:
             conditions.append("part.paper_id = ANY(%(papers)s::bigint[])")
             given["papers"] = list(self.papers)

@@ -25,7 +25,7 @@ LENGTHS = st.integers(1, 200).flatmap(
 
 @given(TEXTS, LENGTHS)
 def test_nothing_but_white_space_is_lost(text, size):
-    covered = set()
+    covered: set[int] = set()
     for span in passages(text, size):
         covered.update(range(span.start, span.end))
     assert [sign for place, sign in enumerate(text) if place not in covered and not sign.isspace()] == []
@@ -53,6 +53,12 @@ def test_sentences_together_are_the_text(text):
     found = sentences(text)
     assert "".join(span.of(text) for span in found) == text
     assert all(span.end > span.start for span in found)
+
+
+def test_sentences_that_overlap_are_not_a_passage_of_their_own_again():
+    text = ". 00。" + "x" * 126
+    found = passages(text, Size(123, 3))
+    assert [span.of(text)[:5] for span in found] == [". 00。", "xxxxx", "xxx"]
 
 
 def test_a_sentence_end_within_the_overlap_does_not_stop_the_cutting():

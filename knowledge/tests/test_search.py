@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from knowledge import embedding, indexing
-from knowledge.models import Document, Paper
+from knowledge.models import Document, Finding, Paper, Topic
 from knowledge.search.engine import Mode, forget_queries, rank, search
 from knowledge.search.filters import Filters, Retracted
 from knowledge.tests.shelf import Letters, embed_all, registered, shelve
@@ -26,7 +26,14 @@ def shelf(letters):
     """Two papers on heart attacks, one on tomatoes, one of them retracted."""
     shelve("Aspirin and the heart", "Aspirin prevents a second heart attack.", year=2020, sources=["pubmed"])
     shelve("Aspirin in doubt", "Aspirin prevents every heart attack.", year=2021, is_retracted=True)
-    shelve("Tomatoes", "Tomatoes grow in full sun.", year=2010, types=["Review"], languages=["fr"])
+    shelve(
+        "Tomatoes",
+        "Tomatoes grow in full sun.",
+        year=2010,
+        types=["Review"],
+        languages=["fr"],
+        categories=["horticulture"],
+    )
     embed_all(letters)
 
 
@@ -71,6 +78,7 @@ def test_a_paper_that_is_deleted_disappears_at_once(shelf, mode):
         ({"sources": ["pubmed", "arxiv"]}, {"Aspirin and the heart"}),
         ({"types": ["Review"]}, {"Tomatoes"}),
         ({"languages": ["fr"]}, {"Tomatoes"}),
+        ({"categories": ["horticulture", "surgery"]}, {"Tomatoes"}),
         ({"papers": []}, set()),
         ({"year_from": 2015, "types": ["Review"]}, set()),
         ({"sources": ["'; DROP TABLE knowledge_paper; --", "%s", "{}"]}, set()),
@@ -78,6 +86,23 @@ def test_a_paper_that_is_deleted_disappears_at_once(shelf, mode):
 )
 def test_filters_hold_in_every_way_of_searching(shelf, mode, filters, expected):
     assert set(titles("aspirin heart tomatoes sun", mode=mode, **filters)) == expected
+
+
+def test_a_topic_has_the_papers_that_were_found_for_it(shelf):
+    topic = Topic.objects.create(name="Hearts")
+    Finding.objects.create(topic=topic, paper=Paper.objects.get(title="Aspirin and the heart"))
+    for mode in Mode:
+        assert titles("aspirin tomatoes", mode=mode, topics=[topic.pk]) == ["Aspirin and the heart"]
+        assert titles("aspirin tomatoes", mode=mode, topics=[topic.pk + 1]) == []
+
+
+def test_the_share_of_meaning_decides_who_is_first(shelf):
+    query = "nirips traeh dnoces kcatta stneverp tomatoes"  # the letters of one paper, a word of the other
+    by_words = rank(query, mode=Mode.SPARSE)[0].part
+    by_meaning = rank(query, mode=Mode.DENSE)[0].part
+    assert by_words != by_meaning
+    assert rank(query, share=0.0)[0].part == by_words
+    assert rank(query, share=1.0)[0].part == by_meaning
 
 
 def test_a_filter_that_hardly_anything_passes_still_finds_it(letters):

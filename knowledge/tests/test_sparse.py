@@ -13,6 +13,7 @@ from hypothesis.extra.django import TestCase
 
 from knowledge.models import Paper, Part, SparseSegment
 from knowledge.search import sparse
+from knowledge.search.words import terms
 from knowledge.tests.shelf import shelve
 
 WORDS = st.sampled_from(["aspirin", "heart", "fever", "lung", "cell", "virus", "dose", "trial"])
@@ -33,7 +34,7 @@ def bm25(query, parts):
     result = {}
     for pk, found in counts.items():
         score = 0.0
-        for term, times in Counter(sparse.terms(query)).items():
+        for term, times in Counter(terms(query)).items():
             having = sum(1 for other in counts.values() if term in other)
             weight = math.log(1 + (len(counts) - having + 0.5) / (having + 0.5))
             often = found[term]

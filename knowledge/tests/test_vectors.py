@@ -6,7 +6,7 @@ from django.db import connection
 
 from knowledge import indexing, spaces, vectors
 from knowledge.embedding import EmbedderUnavailable
-from knowledge.models import Embedding, Passage
+from knowledge.models import Embedding, Paper, Passage
 from knowledge.tests.shelf import Letters, embed_all, registered, shelve
 from knowledge.texts import embedded_text
 
@@ -89,7 +89,7 @@ def test_a_passage_that_went_away_meanwhile_gets_no_vector(letters):
     fill(2)
 
     def deleting(texts):
-        Passage.objects.order_by("pk").first().part.delete()
+        Passage.objects.earliest("pk").part.delete()
         return letters.count(texts)
 
     letters.answer = deleting
@@ -101,7 +101,7 @@ def test_a_passage_that_went_away_meanwhile_gets_no_vector(letters):
 def test_a_changed_text_is_embedded_again_and_only_it(letters):
     fill(3)
     embed_all(letters)
-    paper = Passage.objects.order_by("pk").first().part.paper
+    paper = Paper.objects.earliest("pk")
     paper.abstract = [{"label": "", "text": "Something else entirely."}]
     paper.save()
     indexing.index_papers([paper])

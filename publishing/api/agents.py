@@ -17,7 +17,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from jobs.api import idempotency
 from jobs.api.answers import STARTED, ErrorSerializer, conflict, person, started
-from jobs.api.fields import ClockField
+from jobs.api.fields import ClockField, IdsField
 from jobs.api.filters import IdFilter
 from jobs.api.pagination import NewestFirst
 from jobs.api.parsing import StrictSerializer, read_body
@@ -26,7 +26,7 @@ from jobs.models import JobRun
 from publishing import agents, quotas, writers
 from publishing.agents import InvalidAgent
 from publishing.api.publishers import PublisherViewSet
-from publishing.api.serializers import IdsField, SecondsField
+from publishing.api.serializers import SecondsField
 from publishing.api.views import SourceViewSet
 from publishing.languages import TAG
 from publishing.models import Agent, Publisher, Source

@@ -12,7 +12,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from jobs.api import idempotency
 from jobs.api.answers import STARTED, conflict, person, started
-from jobs.api.fields import MomentField
+from jobs.api.fields import IdField, MomentField
 from jobs.api.filters import IdFilter, MomentFilter
 from jobs.api.pagination import NewestFirst
 from jobs.api.parsing import StrictSerializer, read_body
@@ -22,7 +22,6 @@ from publishing.api.agents import QUOTA_EXCEEDED, write
 from publishing.api.post_output import PostDetailSerializer, PostSerializer
 from publishing.api.post_pages import PostPages
 from publishing.api.post_preview import PostPreviewSerializer, preview
-from publishing.api.serializers import IdField
 from publishing.models import Agent, Post, Publication, PublicationAttempt, Publisher
 
 _PUBLISH = "publishing.publish_post"

@@ -3,7 +3,6 @@
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.reverse import reverse
@@ -12,7 +11,6 @@ from jobs.api.parsing import StrictSerializer
 from publishing import sources
 from publishing.models import FeedItem, Source
 
-_LARGEST_ID = 2**31 - 1
 _SHORTEST, _LONGEST = timedelta(minutes=1), timedelta(days=30)
 
 
@@ -32,41 +30,6 @@ class SecondsField(serializers.IntegerField):
     def run_validation(self, data: Any = serializers.empty) -> Any:
         value = super().run_validation(data)
         return timedelta(seconds=value) if isinstance(value, int) else value
-
-
-class IdField(serializers.IntegerField):
-    """The id of a row; gives the row."""
-
-    def __init__(self, rows: QuerySet[Any], **options: Any) -> None:
-        self.rows = rows
-        super().__init__(min_value=1, max_value=_LARGEST_ID, **options)
-
-    def run_validation(self, data: Any = serializers.empty) -> Any:
-        pk = super().run_validation(data)
-        if not isinstance(pk, int):  # it was left out
-            return pk
-        row = self.rows.filter(pk=pk).first()
-        if row is None:
-            raise serializers.ValidationError(f"There is no {self.rows.model._meta.verbose_name} {pk}.")
-        return row
-
-
-class IdsField(serializers.ListField):
-    """Ids of rows; gives the rows in the order of their ids."""
-
-    def __init__(self, rows: QuerySet[Any], **options: Any) -> None:
-        self.rows = rows
-        super().__init__(
-            child=serializers.IntegerField(min_value=1, max_value=_LARGEST_ID), max_length=200, **options
-        )
-
-    def to_internal_value(self, data: Any) -> list[Any]:
-        ids = set(super().to_internal_value(data))
-        found = self.rows.in_bulk(ids)
-        if missing := sorted(ids - set(found)):
-            name = self.rows.model._meta.verbose_name
-            raise serializers.ValidationError(f"There is no {name} {missing[0]}.")
-        return [found[pk] for pk in sorted(found)]
 
 
 class SourceSerializer(serializers.ModelSerializer[Source]):

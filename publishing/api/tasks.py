@@ -16,6 +16,7 @@ from jobs import health, heartbeats, ledger
 from jobs.alerts import canary
 from jobs.api import idempotency
 from jobs.api.answers import conflict, person, seen_run, started
+from jobs.api.fields import IdField
 from jobs.api.parsing import StrictSerializer, read_body, read_query
 from jobs.api.permissions import Needed
 from jobs.api.system import CheckSerializer
@@ -23,7 +24,6 @@ from jobs.definitions import enqueue, get_job
 from jobs.models import JobRun, ProcessHeartbeat
 from publishing import controls, posts
 from publishing.api.agents import QUOTA_EXCEEDED, WriteInputSerializer, write
-from publishing.api.serializers import IdField
 from publishing.models import Agent, Post, Publisher, Source
 
 Status = JobRun.Status

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from jobs.context import ActiveRun
 from jobs.definitions import RetryPolicy, at_most, cron, job
-from knowledge import completing, evaluation, research_runs, syncing, updates
+from knowledge import completing, evaluation, processing, research_runs, syncing, updates
 from knowledge.reports import Updated
 from knowledge.search.engine import Mode
 
@@ -109,3 +109,18 @@ def evaluate_search(
 ) -> evaluation.Evaluated:
     """Ask all enabled judged queries, and keep how the search did on them."""
     return evaluation.carry_out(run, top_k=top_k, mode=Mode(mode))
+
+
+@job(
+    "knowledge.process_document",
+    title="Read a document",
+    queue="processing",
+    retry=RetryPolicy(max_attempts=4, base_seconds=60),
+    soft_time_limit=3300,
+    time_limit=3600,
+    concurrency=at_most(1, per="document_id"),
+    steps=processing.STEPS,
+)
+def process_document(run: ActiveRun, *, document_id: int) -> processing.Processed:
+    """Read an uploaded file, cut its text into passages and put them into both indexes."""
+    return processing.process(run, document_id)

@@ -11,15 +11,18 @@ from knowledge.answers.errors import (
 )
 from knowledge.answers.feedback import give_feedback
 from knowledge.answers.registry import DEFAULT_KIND, choices, get, kinds, load, register
+from knowledge.answers.shown import NOT_ADVICE, Shown, shown
 
 __all__ = [
     "DEFAULT_KIND",
+    "NOT_ADVICE",
     "Brief",
     "Draft",
     "Found",
     "InvalidQuestion",
     "Said",
     "Sentence",
+    "Shown",
     "Statement",
     "UnknownWriter",
     "Wish",
@@ -36,6 +39,7 @@ __all__ = [
     "load",
     "register",
     "run_of",
+    "shown",
 ]
 
 # Whoever asks needs the writers, and models have to be ready for that: so not at the start of the app.

@@ -8,6 +8,7 @@ from jobs.context import ActiveRun
 from jobs.definitions import RetryPolicy, at_most, cron, job
 from knowledge import completing, evaluation, processing, research_runs, syncing, updates
 from knowledge.reports import Updated
+from knowledge.answers import asking
 from knowledge.search.engine import Mode
 
 #: A night is long: when no source can be asked, and whenever a machine dies, the work goes on where it was.
@@ -124,3 +125,28 @@ def evaluate_search(
 def process_document(run: ActiveRun, *, document_id: int) -> processing.Processed:
     """Read an uploaded file, cut its text into passages and put them into both indexes."""
     return processing.process(run, document_id)
+
+
+    asking.JOB,
+    title="Answer a question",
+    queue="knowledge",
+    retry=RetryPolicy(max_attempts=3, base_seconds=30),
+    soft_time_limit=1740,
+    time_limit=1800,
+    steps=asking.STEPS,
+)
+def answer_question(
+    run: ActiveRun,
+    *,
+    question_id: int,
+    writer: str = "extractive",
+    perspectives: bool = False,
+    max_papers: Annotated[int, Field(ge=1, le=asking.MOST_PAPERS)] = asking.PAPERS,
+    threshold: Annotated[float, Field(ge=0, le=1)] | None = None,
+    arxiv: bool = False,
+) -> asking.Answered:
+    """Answer a question that somebody has asked, when a language model or arXiv is needed for it."""
+    wish = asking.Wish(
+        writer=writer, perspectives=perspectives, max_papers=max_papers, threshold=threshold, arxiv=arxiv
+    )
+    return asking.answer(run, question_id, wish)

@@ -253,6 +253,8 @@ SPECTACULAR_SETTINGS = {
         "GenerationState": "publishing.models.Generation.State",
         "PublicationState": "publishing.models.Publication.State",
         "PublicationOutcome": "publishing.models.PublicationAttempt.Outcome",
+        "SearchMode": "knowledge.search.engine.Mode",
+        "SearchWish": "knowledge.search.wishes.MODES",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

@@ -1,4 +1,4 @@
-"""Bring the database up to date before anything serves: tables, schedules, the sample world."""
+"""Bring the database up to date before anything serves: tables, schedules, topics, the sample world."""
 
 import os
 import sys
@@ -37,6 +37,7 @@ def prepare() -> None:
     """Every step may be repeated at each start and changes nothing the second time."""
     call_command("migrate", verbosity=0, interactive=False)
     call_command("schedules", "sync")
+    call_command("load_knowledge_defaults")
     if settings.SAMPLE_WORLD_URL:
         call_command("load_sample_world")
 

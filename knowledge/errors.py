@@ -1,6 +1,8 @@
 """What can go wrong in knowledge, and what to do about it."""
 
-from jobs.errors import PermanentError, TransientError
+from django.core.exceptions import ImproperlyConfigured
+
+from jobs.errors import InvalidInput, PermanentError, TransientError
 
 
 class KnowledgeError(Exception):
@@ -42,3 +44,19 @@ class ConnectorRejected(ConnectorError, PermanentError):
 
 class QueryRejected(ConnectorRejected):
     """Your query: it is empty, or the service cannot make sense of it."""
+
+
+class InvalidConfiguration(KnowledgeError, ImproperlyConfigured):
+    """Our configuration: the file cannot be read, or an entry of it cannot be like that. Names file and place."""
+
+
+class InvalidSource(InvalidInput):
+    """The source cannot be like that."""
+
+
+class InvalidTopic(InvalidInput):
+    """The topic cannot be like that."""
+
+
+class InvalidResearchJob(InvalidInput):
+    """The research job cannot be like that."""

@@ -2,14 +2,16 @@
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from urllib.parse import unquote
 
 from pydantic import TypeAdapter
+
+T = TypeVar("T")
 
 _DOI = re.compile(r"10\.\d{4,9}/[^\s\"<>]+")
 _DOI_PREFIX = re.compile(r"^(?:https?://(?:dx\.)?doi\.org/|doi:\s*)", re.IGNORECASE)
@@ -128,6 +130,11 @@ class Notice:
     #: Where it stands, as the source cites it.
     reference: str = ""
 
+    @property
+    def key(self) -> tuple[str, str]:
+        """The same for one notice, however sources describe it."""
+        return self.relation, self.pmid or self.doi or self.reference
+
 
 @dataclass(frozen=True)
 class Record:
@@ -236,8 +243,8 @@ class Record:
         gained = {name: getattr(other, name) for name in other.filled() if name not in self.filled()}
         said = {**{name: other.provenance.get(name, other.source) for name in gained}, **self.provenance}
         joined = {
-            name: tuple(dict.fromkeys([*getattr(self, name), *getattr(other, name)]))
-            for name in ("notices", "types")
+            "notices": _each_once([*self.notices, *other.notices], lambda notice: notice.key),
+            "types": _each_once([*self.types, *other.types], str.casefold),
         }
         return dataclasses.replace(self, **{**gained, **joined, "provenance": said})
 
@@ -250,6 +257,14 @@ class Record:
     def from_json(cls, stored: Mapping[str, Any]) -> "Record":
         """Raises pydantic's ValidationError for what `as_json` did not write."""
         return _ADAPTER.validate_python(dict(stored))
+
+
+def _each_once(items: Iterable[T], key: Callable[[T], Hashable]) -> tuple[T, ...]:
+    """Of those that are the same by their key, the first."""
+    found: dict[Hashable, T] = {}
+    for item in items:
+        found.setdefault(key(item), item)
+    return tuple(found.values())
 
 
 _FIELDS = tuple(

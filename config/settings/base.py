@@ -332,6 +332,8 @@ EUROPEPMC_SPACING_SECONDS = env.seconds("EUROPEPMC_SPACING_SECONDS", 0.25)
 FEEDS_SPACING_SECONDS = env.seconds("FEEDS_SPACING_SECONDS", 1)
 # The wait before a request that failed is sent again; it triples each time.
 KNOWLEDGE_RETRY_SECONDS = env.seconds("KNOWLEDGE_RETRY_SECONDS", 2)
+# The file of topics, sources and settings that knowledge begins with (docs/topics.md); empty: the one that comes with it.
+KNOWLEDGE_CONFIG = env.text("KNOWLEDGE_CONFIG").strip()
 
 # Which language model is asked, over OpenAI's protocol (docs/chat.md): the address in front of "/chat/completions", such
 # as https://api.openai.com/v1, and the model's name there. Empty: none. Private addresses go into OUTBOUND_ALLOWED_HOSTS.

@@ -92,6 +92,8 @@ class Connector(ABC):
     label: ClassVar[str]
     #: How much further back than a window's `since` is looked: sources list papers late.
     overlap: ClassVar[timedelta] = timedelta(days=1)
+    #: Whether it reads what addresses a query names; others have one of their own.
+    reads_addresses: ClassVar[bool] = False
     #: By what `lookup` finds records; None if the source cannot.
     looks_up: ClassVar[Literal["pmid", "pmcid", "doi", "arxiv_id"] | None] = None
 

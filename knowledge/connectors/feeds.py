@@ -35,6 +35,7 @@ class Feeds(Connector):
 
     kind, label = KIND, "Guideline feeds (WHO, CDC, NIH)"
     overlap = timedelta(days=1)
+    reads_addresses = True
 
     def preview(self, query: Query, attendance: Attendance = NOBODY) -> Preview:
         """Feeds cannot be asked for a number: they are read."""

@@ -1,5 +1,6 @@
 """The tables of knowledge."""
 
+from knowledge.models.configured import ConfiguredEntry
 from knowledge.models.document import Document, DocumentFile
 from knowledge.models.embedding import Embedding, EmbeddingModel
 from knowledge.models.evaluation import Evaluation, JudgedQuery, Judgement
@@ -10,6 +11,7 @@ from knowledge.models.passage import Part, Passage
 from knowledge.models.policy import KnowledgePolicy
 from knowledge.models.question import Answer, Citation, Feedback, Question
 from knowledge.models.research import ResearchJob
+from knowledge.models.said import PaperRecord
 from knowledge.models.source import Source
 from knowledge.models.sparse import SparsePosting, SparseSegment
 from knowledge.models.topic import Topic, TopicQuery
@@ -17,6 +19,7 @@ from knowledge.models.topic import Topic, TopicQuery
 __all__ = [
     "Answer",
     "Citation",
+    "ConfiguredEntry",
     "Document",
     "DocumentFile",
     "Embedding",
@@ -30,6 +33,7 @@ __all__ = [
     "KnowledgePolicy",
     "Outcome",
     "Paper",
+    "PaperRecord",
     "Part",
     "Passage",
     "Question",

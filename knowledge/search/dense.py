@@ -1,6 +1,5 @@
 """The vector index: the nearest passages, by cosine."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,8 +22,8 @@ Ids = NDArray[np.int64]
 
 #: The share of the nearest that must stand and pass the filters; else more of them are asked for.
 _FRESH = 0.9
-#: How many times more.
-_DEEPER = 8
+#: How many times more at most: beyond, few pass, and comparing them all is faster.
+_DEEPER = 10
 
 
 @dataclass(frozen=True)
@@ -42,20 +41,10 @@ def nearest(vector: Vectors, model: EmbeddingModel, filters: Filters, limit: int
     Of what the index names first, filters may leave too little: then it is asked for more, and at last every passage
     that passes them is compared. So filters cost time and not results.
     """
-    return _nearest(vector, model, filters, limit, (limit, limit * _DEEPER))
-
-
-def _nearest(
-    vector: Vectors, model: EmbeddingModel, filters: Filters, limit: int, reaches: Sequence[int]
-) -> list[Near]:
-    for reach in reaches:
-        rows = _run(_NAMED, vector, model, filters, {"limit": limit, "reach": reach}, sight=max(reach, SIGHT))
-        found = [Near(*row[:3]) for row in rows if row[0] is not None]
-        named = rows[0][3] if rows else 0
-        if len(found) >= limit or named < reach:
-            return found
-    rows = _run(_COMPARED, vector, model, filters, {"limit": limit}, sight=SIGHT)
-    return [Near(*row) for row in rows]
+    found, named = _named(vector, model, filters, limit, limit)
+    if len(found) >= limit or named < limit:
+        return found
+    return _deeper(vector, model, filters, limit, len(found))
 
 
 def candidates(
@@ -63,15 +52,37 @@ def candidates(
 ) -> list[Near]:
     """How near each passage is: of these parts, and of those that have one of about so many nearest passages.
 
-    Only of those that stand and pass the filters; one question to the database, as long as they let most pass.
+    Only of those that stand and pass the filters; with one question to the database, if they let most pass.
     """
     given = {"parts": parts.tolist(), "reach": limit}
     rows = _run(_CANDIDATES, vector, model, filters, given, sight=max(limit, SIGHT))
-    named = rows[0][3]
-    if named < limit or sum(row[4] for row in rows) >= limit * _FRESH:
+    named, standing = rows[0][3], sum(row[4] for row in rows)
+    if named < limit or standing >= limit * _FRESH:
         return [Near(*row[:3]) for row in rows if row[0] is not None]
-    near = _nearest(vector, model, filters, limit, (limit * _DEEPER,))
+    near = _deeper(vector, model, filters, limit, standing)
     return similarities(vector, model, filters, np.union1d(parts, [found.part for found in near]))
+
+
+def _deeper(
+    vector: Vectors, model: EmbeddingModel, filters: Filters, limit: int, standing: int
+) -> list[Near]:
+    """When only so many of the nearest stand: look so deep that it should be enough, or else compare all."""
+    reach = limit * _DEEPER
+    if standing:
+        reach = min(reach, limit * limit * 3 // (standing * 2))
+    found, named = _named(vector, model, filters, limit, reach)
+    if len(found) >= limit * _FRESH or named < reach:
+        return found
+    rows = _run(_COMPARED, vector, model, filters, {"limit": limit}, sight=SIGHT)
+    return [Near(*row) for row in rows]
+
+
+def _named(
+    vector: Vectors, model: EmbeddingModel, filters: Filters, limit: int, reach: int
+) -> tuple[list[Near], int]:
+    """What stands of so many that the index names, and how many it named."""
+    rows = _run(_NAMED, vector, model, filters, {"limit": limit, "reach": reach}, sight=max(reach, SIGHT))
+    return [Near(*row[:3]) for row in rows if row[0] is not None], rows[0][3]
 
 
 def similarities(vector: Vectors, model: EmbeddingModel, filters: Filters, parts: Ids) -> list[Near]:

@@ -111,9 +111,12 @@ def rank(
     passages = max(_PASSAGES, limit * 2)
     named, _ = by_words.top(depth)
     found = dense.candidates(vector, model, filters, passages, named)
-    if len(named) == depth and len({one.part for one in found} & set(named.tolist())) < depth * _FRESH:
+    known = {one.part for one in found}
+    if len(named) == depth and len(known.intersection(named.tolist())) < depth * _FRESH:
         # Too much of what the word index named is gone or filtered out: let it name more.
-        found = dense.candidates(vector, model, filters, passages, _standing(by_words, filters, depth))
+        named = _standing(by_words, filters, depth)
+        more = named[~np.isin(named, list(known))]
+        found += dense.similarities(vector, model, filters, more)
     return _by_both(found, by_words, limit, None if mode is Mode.DENSE else share)
 
 

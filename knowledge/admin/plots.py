@@ -1,112 +1,110 @@
-"""Papers over time as SVG, drawn on the server, with the same figures as a table beside."""
+"""Bars and lines as SVG, drawn on the server, with the same figures as a table beside."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
 
-from django.db.models import QuerySet
-
-from jobs import display
 from jobs.admin.plots import Label, Plot, Rect
-from knowledge import connectors
-from knowledge.models import Finding
 
-WIDTH, HEIGHT = 720, 170
-LEFT, BOTTOM, TOP = 40, 22, 10
-WEEKS = 26
-_TICKS = 6
+WIDTH, HEIGHT = 480, 150
+LEFT, BOTTOM, TOP = 46, 22, 10
+_INNER = HEIGHT - TOP - BOTTOM
+#: Labels below the axis, about.
+_TICKS = 5
 _STEPS = (1, 2, 4, 6, 8, 10)
-#: What is drawn in a colour of its own; the rest is "other".
-_COLOURS = ("pubmed", "arxiv", "europepmc", "feeds")
 
 
 @dataclass(frozen=True)
-class Weeks:
+class Drawn:
     """A plot and its figures."""
 
+    title: str
     plot: Plot
-    #: Colour and name of each source, from the ground up.
-    legend: Sequence[tuple[str, str]]
-    #: Weeks with papers, the newest first: the week's Monday and a number for each of the legend.
-    rows: Sequence[tuple[date, Sequence[int]]]
-    total: int
+    #: Names of the columns, then the rows, the last first.
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
 
 
-def papers_by_week(findings: QuerySet[Finding], today: date) -> Weeks:
-    """How many papers came in each of the last weeks, by the source that had them first."""
-    last = today - timedelta(days=today.weekday())
-    weeks = [last - timedelta(weeks=back) for back in range(WEEKS - 1, -1, -1)]
-    counts = _counts(findings, weeks[0])
-    kinds = [kind for kind in (*_COLOURS, "other") if any(kind == found for _, found in counts)]
-    totals = [sum(counts[week, kind] for kind in kinds) for week in weeks]
-    return Weeks(
-        plot=_drawn(weeks, kinds, counts, totals),
-        legend=[(kind, _name(kind)) for kind in kinds],
-        rows=[
-            (week, [counts[week, kind] for kind in kinds])
-            for week, total in zip(reversed(weeks), reversed(totals), strict=True)
-            if total
-        ],
-        total=sum(totals),
-    )
-
-
-def _counts(findings: QuerySet[Finding], since: date) -> Counter[tuple[date, str]]:
-    found: Counter[tuple[date, str]] = Counter()
-    rows = findings.filter(paper__first_seen_at__date__gte=since)
-    for at, sources in rows.values_list("paper__first_seen_at", "paper__sources"):
-        day = at.date()
-        kind = sources[0] if sources else "other"
-        found[day - timedelta(days=day.weekday()), kind if kind in _COLOURS else "other"] += 1
-    return found
-
-
-def _name(kind: str) -> str:
-    return dict(connectors.choices()).get(kind, "Others")
-
-
-def _drawn(
-    weeks: Sequence[date],
-    kinds: Sequence[str],
-    counts: Mapping[tuple[date, str], int],
-    totals: Sequence[int],
-) -> Plot:
-    plot = Plot(_summary(totals), width=WIDTH, height=HEIGHT, left=LEFT)
-    top, step = _nice(max(totals)), (WIDTH - LEFT) / len(weeks)
-    for number, week in enumerate(weeks):
-        ground = float(HEIGHT - BOTTOM)
-        for kind in kinds:
-            height = counts[week, kind] / top * (HEIGHT - TOP - BOTTOM)
-            if height:
-                ground -= height
-                x = LEFT + number * step + step * 0.14
-                plot.rects.append(
-                    Rect(kind, round(x, 1), round(ground, 1), round(step * 0.72, 1), round(height, 2))
+def bars(title: str, values: Sequence[tuple[str, int]], *, by: str, what: str) -> Drawn:
+    """One bar for each value; `by` names what the bars are (Week), `what` what is counted (papers)."""
+    numbers = [number for _, number in values]
+    top = _nice(max(numbers, default=0))
+    summary = f"{title}: {sum(numbers):,} {what} in all"
+    if any(numbers):
+        most = max(values, key=lambda value: value[1])
+        summary += f", the most in {most[0]}: {most[1]:,}"
+    plot = Plot(f"{summary}.", width=WIDTH, height=HEIGHT, left=LEFT)
+    step = (WIDTH - LEFT) / max(len(values), 1)
+    for number, (_, value) in enumerate(values):
+        if value:
+            height = max(value / top * _INNER, 1.5)
+            plot.rects.append(
+                Rect(
+                    "papers",
+                    round(LEFT + number * step + step * 0.12, 1),
+                    round(HEIGHT - BOTTOM - height, 1),
+                    round(step * 0.76, 1),
+                    round(height, 2),
                 )
-    every = max(len(weeks) // _TICKS, 1)
-    plot.x_labels = [
-        Label(round(LEFT + (number + 0.5) * step, 1), HEIGHT - 5, f"{week.day} {week:%b}")
-        for number, week in enumerate(weeks)
+            )
+    plot.x_labels = _below([name for name, _ in values], step)
+    plot.y_labels = [_beside(share / 2, f"{top * share / 2:,.0f}") for share in range(3)]
+    rows = [(name, f"{value:,}") for name, value in values if value]
+    return Drawn(title, plot, (by, what.capitalize()), rows[::-1])
+
+
+def lines(
+    title: str, names: Mapping[str, str], points: Sequence[tuple[str, Mapping[str, float | None]]]
+) -> Drawn:
+    """A line from 0 to 1 for each of the names (kind and words), from point to point; what is not known is a gap."""
+    last = {
+        kind: next((v for _, values in reversed(points) if (v := values.get(kind)) is not None), None)
+        for kind in names
+    }
+    told = [f"{names[kind]} {value:.3f}" for kind, value in last.items() if value is not None]
+    plot = Plot(
+        f"{title}: {len(points)} runs; last {', '.join(told) or 'nothing'}.",
+        width=WIDTH,
+        height=HEIGHT,
+        left=LEFT,
+    )
+    step = (WIDTH - LEFT) / max(len(points), 1)
+    for kind in names:
+        piece: list[tuple[float, float]] = []
+        for number, (_, values) in enumerate([*points, ("", {})]):
+            value = values.get(kind)
+            if value is not None:
+                piece.append((LEFT + (number + 0.5) * step, HEIGHT - BOTTOM - value * _INNER))
+            elif piece:
+                plot.lines.append((kind, " ".join(f"{x:.1f},{y:.1f}" for x, y in piece)))
+                plot.dots += [Rect(kind, round(x, 1), round(y, 1), 0, 0) for x, y in piece]
+                piece = []
+    plot.x_labels = _below([name for name, _ in points], step)
+    plot.y_labels = [_beside(share / 2, f"{share / 2:g}") for share in range(3)]
+    rows = [
+        (name, *(f"{values[kind]:.3f}" if values.get(kind) is not None else "" for kind in names))
+        for name, values in points
+    ]
+    return Drawn(title, plot, ("Run", *names.values()), rows[::-1])
+
+
+def _below(names: Sequence[str], step: float) -> list[Label]:
+    every = max(-(-len(names) // _TICKS), 1)
+    return [
+        Label(round(LEFT + (number + 0.5) * step, 1), HEIGHT - 5, name)
+        for number, name in enumerate(names)
         if number % every == every // 2
     ]
-    plot.y_labels = [_level(share, top) for share in (0.0, 0.5, 1.0) if share != 0.5 or top % 2 == 0]
-    return plot
 
 
-def _summary(totals: Sequence[int]) -> str:
-    papers = display.count(sum(totals), "paper")
-    return f"New papers by week, {len(totals)} weeks: {papers} in all, at most {max(totals)} a week."
-
-
-def _level(share: float, top: int) -> Label:
-    y = HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)
-    return Label(LEFT - 6, round(y, 1), f"{top * share:,.0f}")
+def _beside(share: float, text: str) -> Label:
+    return Label(LEFT - 6, round(HEIGHT - BOTTOM - share * _INNER, 1), text)
 
 
 def _nice(largest: int) -> int:
-    """A round number that is not below the largest value."""
+    """A round even number that is not below the largest value: its half is whole."""
     power = 1
-    while largest > 10 * power:
+    while True:
+        for step in _STEPS[1:]:
+            if step * power >= largest:
+                return step * power
         power *= 10
-    return next(step * power for step in _STEPS if step * power >= largest)

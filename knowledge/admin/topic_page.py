@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from jobs.admin.base import user_of
 from knowledge import previews, topics
-from knowledge.admin import history, looks, plots, timing
+from knowledge.admin import history, looks, timing, weekly_plot
 from knowledge.admin.form_page import FormPage
 from knowledge.admin.topic_form import TopicForm
 from knowledge.models import Finding, Topic
@@ -59,7 +59,7 @@ class TopicPage(FormPage[Topic]):
         return {
             "papers": findings.count(),
             "next_run": next_run_in_words(topic),
-            "weeks": plots.papers_by_week(findings, timezone.now().date()),
+            "weeks": weekly_plot.papers_by_week(findings, timezone.now().date()),
             "newest": newest(findings) if may("knowledge.view_paper") else None,
             "lines": history.recent(topic.harvests.all(), self.request)
             if may("knowledge.view_harvest")

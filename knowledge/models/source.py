@@ -9,7 +9,7 @@ from django.db import models
 from knowledge import connectors
 
 
-class SourceQuerySet(models.QuerySet["Source"]):
+class PaperSourceQuerySet(models.QuerySet["Source"]):
     """Questions about many sources."""
 
     def enabled(self) -> Self:
@@ -40,7 +40,7 @@ class Source(models.Model):
         blank=True, editable=False, help_text="Why it could not be asked the last time; empty: it could."
     )
 
-    objects = SourceQuerySet.as_manager()
+    objects = PaperSourceQuerySet.as_manager()
 
     class Meta:
         ordering = ["name"]

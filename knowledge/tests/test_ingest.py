@@ -1,6 +1,7 @@
 """Storing records: each paper once, as its sources say it now."""
 
 from datetime import date
+from typing import Any
 
 import pytest
 
@@ -39,12 +40,16 @@ def test_a_new_paper_is_stored_with_its_words():
     assert Passage.objects.exists()
 
 
+def _row_of_the_paper() -> dict[str, Any]:
+    return dict(Paper.objects.values().get())
+
+
 def test_the_same_again_writes_nothing_but_that_it_was_seen():
     store_one(pmid="1")
-    before = Paper.objects.values().get()
+    before = _row_of_the_paper()
     passages = set(Passage.objects.values_list("pk", flat=True)), SparseSegment.objects.count()
     assert store_one(pmid="1").result == "known"
-    after = Paper.objects.values().get()
+    after = _row_of_the_paper()
     assert after.pop("fetched_at") > before.pop("fetched_at")
     assert after == before
     assert (set(Passage.objects.values_list("pk", flat=True)), SparseSegment.objects.count()) == passages

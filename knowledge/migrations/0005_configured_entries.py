@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("knowledge", "0003_topics_questions_and_harvests"),
+        ("knowledge", "0004_what_sources_say"),
     ]
 
     operations = [

@@ -75,9 +75,9 @@ def passages(text: str, size: Size) -> list[Span]:
         return []
     aim = _aim(text, size)
     found = []
-    first = 0
+    first = after = 0
     while True:
-        after = _fill(units, first, size.passage, aim)
+        after = _fill(units, first, after + 1, size.passage, aim)
         found.append(Span(units[first].start, units[after - 1].end))
         if after == len(units):
             return [_trimmed(text, span) for span in found]
@@ -137,10 +137,10 @@ def _aim(text: str, size: Size) -> float:
     return len(text) / math.ceil(len(text) / size.passage)
 
 
-def _fill(units: list[Span], first: int, longest: int, aim: float) -> int:
-    """The index after the last unit of the passage that begins with `first`."""
+def _fill(units: list[Span], first: int, least: int, longest: int, aim: float) -> int:
+    """The index after the last unit of the passage that begins with `first`; at least `least`, which fits."""
     start = units[first].start
-    after = first + 1
+    after = least
     while after < len(units) and units[after].end - start <= longest:
         middle = (units[after].start + units[after].end) / 2
         if middle - start > aim:

@@ -55,6 +55,12 @@ def test_sentences_together_are_the_text(text):
     assert all(span.end > span.start for span in found)
 
 
+def test_sentences_that_overlap_are_not_a_passage_of_their_own_again():
+    text = ". 00。" + "x" * 126
+    found = passages(text, Size(123, 3))
+    assert [span.of(text)[:5] for span in found] == [". 00。", "xxxxx", "xxx"]
+
+
 def test_a_sentence_end_within_the_overlap_does_not_stop_the_cutting():
     text = "A. " + "word " * 200
     found = passages(text, Size(100, 50))

@@ -7,8 +7,8 @@ from pydantic import Field
 from jobs.context import ActiveRun
 from jobs.definitions import RetryPolicy, at_most, cron, job
 from knowledge import completing, evaluation, processing, research_runs, syncing, updates
-from knowledge.reports import Updated
 from knowledge.answers import asking
+from knowledge.reports import Updated
 from knowledge.search.engine import Mode
 
 #: A night is long: when no source can be asked, and whenever a machine dies, the work goes on where it was.
@@ -127,6 +127,7 @@ def process_document(run: ActiveRun, *, document_id: int) -> processing.Processe
     return processing.process(run, document_id)
 
 
+@job(
     asking.JOB,
     title="Answer a question",
     queue="knowledge",

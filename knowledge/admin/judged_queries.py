@@ -29,7 +29,7 @@ OFFERED = 20
 _GRADE = "grade-"
 
 
-class JudgedQueryForm(forms.ModelForm[JudgedQuery]):
+class JudgedQueryForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
     expected_terms = SimpleArrayField(
         forms.CharField(max_length=200),
         required=False,

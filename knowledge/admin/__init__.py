@@ -18,4 +18,17 @@ __all__ = [
     "settings",
     "sources",
     "topics",
+
+
+    evaluations,
+    judged_queries,
+    pages,
+    questions,
+)
+
+__all__ = [
+    "evaluations",
+    "judged_queries",
+    "pages",
+    "questions",
 ]

@@ -1,9 +1,12 @@
 """Knowledge's part of the admin. Importing this package registers every page."""
 
 from knowledge.admin import (
+    evaluations,
     harvests,
+    judged_queries,
     pages,
     papers,
+    questions,
     research,
     settings,
     sources,
@@ -11,24 +14,14 @@ from knowledge.admin import (
 )
 
 __all__ = [
+    "evaluations",
     "harvests",
+    "judged_queries",
     "pages",
     "papers",
+    "questions",
     "research",
     "settings",
     "sources",
     "topics",
-
-
-    evaluations,
-    judged_queries,
-    pages,
-    questions,
-)
-
-__all__ = [
-    "evaluations",
-    "judged_queries",
-    "pages",
-    "questions",
 ]

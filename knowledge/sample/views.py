@@ -27,7 +27,6 @@ def show_feed(request: HttpRequest) -> HttpResponse:
             title=one.title,
             link=f"{base}{one.path}",
             description=f"{one.text} {NOTICE}",
-            author_name="The Almanac samples",
             pubdate=one.reviewed_at(today),
             updateddate=one.reviewed_at(today),
             unique_id=f"tag:sample.almanac,2026:guidelines/{one.slug}",

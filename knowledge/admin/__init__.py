@@ -1,9 +1,12 @@
 """Knowledge's part of the admin. Importing this package registers every page."""
 
 from knowledge.admin import (
+    evaluations,
     harvests,
+    judged_queries,
     pages,
     papers,
+    questions,
     research,
     settings,
     sources,
@@ -11,9 +14,12 @@ from knowledge.admin import (
 )
 
 __all__ = [
+    "evaluations",
     "harvests",
+    "judged_queries",
     "pages",
     "papers",
+    "questions",
     "research",
     "settings",
     "sources",

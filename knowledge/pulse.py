@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from jobs.context import ActiveRun
 from jobs.errors import PermanentError
-from knowledge import documents, embedding, processing, spaces
+from knowledge import documents, embedding, spaces
 from knowledge.errors import KnowledgeError
 from knowledge.models import Document, EmbeddingModel, Passage, Source, SparseSegment
 from knowledge.search import sparse
@@ -98,7 +98,7 @@ def _vector_index() -> str:
 
 def _embedder() -> str:
     """It makes a vector, in the space of those that are stored."""
-    embedder = processing.current_embedder()
+    embedder = spaces.current_embedder()
     if reason := embedder.why_not():
         raise NotAlive(reason)
     space = embedder.space()

@@ -6,7 +6,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from knowledge import embedding
 from knowledge.embedding import Embedder
 from knowledge.errors import KnowledgeError
-from knowledge.models import Embedding, EmbeddingModel, Passage
+from knowledge.models import Embedding, EmbeddingModel, KnowledgePolicy, Passage
 
 #: Neighbours of each vector in the index, and how many are looked at when one is added.
 _LINKS, _CARE = 16, 100
@@ -54,6 +54,15 @@ def embedder_of(name: str) -> Embedder:
     if embedder.space().name != name:
         raise embedding.EmbedderRefused(f"The vectors are of {name}, but {embedder.space().name} is set up.")
     return embedder
+
+
+def current_embedder() -> Embedder:
+    """Who makes vectors of new passages: whoever made those that the search asks; at first whom the policy names.
+
+    Raises EmbedderRefused when that one is not set up, UnknownEmbedder when it is gone.
+    """
+    asked = live()
+    return embedder_of(asked.name) if asked is not None else embedding.get(KnowledgePolicy.current().embedder)
 
 
 def missing(model: EmbeddingModel) -> int:

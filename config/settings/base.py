@@ -253,6 +253,8 @@ SPECTACULAR_SETTINGS = {
         "GenerationState": "publishing.models.Generation.State",
         "PublicationState": "publishing.models.Publication.State",
         "PublicationOutcome": "publishing.models.PublicationAttempt.Outcome",
+        "SearchMode": "knowledge.search.engine.Mode",
+        "SearchWish": "knowledge.search.wishes.MODES",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
@@ -360,6 +362,8 @@ CHAT_PRICES = env.prices("CHAT_PRICES")
 # uses; 0: one for each core.
 EMBEDDER = env.text("EMBEDDER", "minilm")
 EMBEDDING_THREADS = env.integer("EMBEDDING_THREADS", 0)
+# Updates let a worker of the queue "processing" make the vectors of new papers; when none takes the work for so long, they do it.
+KNOWLEDGE_PROCESSING_PATIENCE_SECONDS = env.seconds("KNOWLEDGE_PROCESSING_PATIENCE_SECONDS", 15)
 # For the embedder "openai": the address in front of "/embeddings", such as https://api.openai.com/v1, the model's name there, and how
 # many numbers its vectors have. Private addresses go into OUTBOUND_ALLOWED_HOSTS.
 EMBEDDING_BASE_URL = env.text("EMBEDDING_BASE_URL").strip()

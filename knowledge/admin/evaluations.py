@@ -153,7 +153,9 @@ def _run(request: HttpRequest) -> HttpResponse:
     form = RunForm(request.POST)
     back = reverse("admin:knowledge_evaluation_changelist")
     if not form.is_valid():
-        messages.error(request, " ".join(f"{name}: {' '.join(said)}" for name, said in form.errors.items()))
+        messages.error(
+            request, " ".join(f"{name}: {' '.join(map(str, said))}" for name, said in form.errors.items())
+        )
         return HttpResponseRedirect(back)
     if not JudgedQuery.objects.filter(is_enabled=True).exists():
         messages.error(request, "There are no judged queries that are enabled: add one first.")

@@ -2,14 +2,26 @@
 
 from knowledge.admin import (
     evaluations,
+    harvests,
     judged_queries,
     pages,
+    papers,
     questions,
+    research,
+    settings,
+    sources,
+    topics,
 )
 
 __all__ = [
     "evaluations",
+    "harvests",
     "judged_queries",
     "pages",
+    "papers",
     "questions",
+    "research",
+    "settings",
+    "sources",
+    "topics",
 ]

@@ -178,7 +178,11 @@ def _queries() -> list[JudgedQuery]:
 
 def _plot(evaluations: Sequence[Evaluation]) -> plots.Drawn:
     points = [
-        (f"{timezone.localtime(one.at):%-d %b %H:%M}", {key: getattr(one, key) for key in FIGURES})
+        plots.Point(
+            short=f"{timezone.localtime(one.at):%-d %b}",
+            name=f"{timezone.localtime(one.at):%-d %b %Y, %H:%M}",
+            values={key: getattr(one, key) for key in FIGURES},
+        )
         for one in evaluations
     ]
     return plots.lines("Hit rate, nDCG and recall over time", FIGURES, points)

@@ -45,7 +45,7 @@ def _newest(now: datetime) -> list[Paper]:
 def _failing() -> list[Harvest]:
     """Topics whose last update from some source failed, one harvest for each pair."""
     last = Harvest.objects.filter(topic__is_enabled=True, source__is_enabled=True)
-    last = last.order_by("topic", "source", "-pk").distinct("topic", "source")
+    last = last.order_by("topic_id", "source_id", "-pk").distinct("topic_id", "source_id")
     failed = Harvest.objects.filter(pk__in=last.values("pk"), state=Harvest.State.FAILED)
     return list(failed.select_related("topic", "source").order_by("topic__priority", "topic__name")[:NAMED])
 

@@ -6,7 +6,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from knowledge import embedding
 from knowledge.embedding import Embedder
 from knowledge.errors import KnowledgeError
-from knowledge.models import Embedding, EmbeddingModel, Passage
+from knowledge.models import Embedding, EmbeddingModel, KnowledgePolicy, Passage
 
 #: Neighbours of each vector in the index, and how many are looked at when one is added.
 _LINKS, _CARE = 16, 100
@@ -56,6 +56,15 @@ def embedder_of(name: str) -> Embedder:
     return embedder
 
 
+def current_embedder() -> Embedder:
+    """Who makes vectors of new passages: whoever made those that the search asks; at first whom the policy names.
+
+    Raises EmbedderRefused when that one is not set up, UnknownEmbedder when it is gone.
+    """
+    asked = live()
+    return embedder_of(asked.name) if asked is not None else embedding.get(KnowledgePolicy.current().embedder)
+
+
 def missing(model: EmbeddingModel) -> int:
     """How many passages have no vector of the model, or one of another text."""
     return without_vector(model).count()
@@ -81,7 +90,7 @@ def drop(model: EmbeddingModel) -> None:
         if model.state == EmbeddingModel.State.LIVE:
             raise ValueError(f"The search asks {model}: let another model go live first.")
         _check_now()
-        cursor.execute(f"DROP INDEX IF EXISTS {_index_name(model)}")
+        cursor.execute(f"DROP INDEX IF EXISTS {index_name(model)}")
         cursor.execute("DELETE FROM knowledge_embedding WHERE model_id = %s", [model.pk])
         model.delete()
 
@@ -91,7 +100,7 @@ def create_index(model: EmbeddingModel) -> None:
     _check_now()
     with connection.cursor() as cursor:
         cursor.execute(
-            f"CREATE INDEX IF NOT EXISTS {_index_name(model)} ON knowledge_embedding"
+            f"CREATE INDEX IF NOT EXISTS {index_name(model)} ON knowledge_embedding"
             f" USING hnsw ((vector::halfvec({model.dimension})) halfvec_cosine_ops)"
             f" WITH (m = {_LINKS}, ef_construction = {_CARE}) WHERE model_id = {model.pk}"
         )
@@ -101,7 +110,7 @@ def drop_index(model: EmbeddingModel) -> None:
     """For loading many vectors at once: make it again afterwards."""
     _check_now()
     with connection.cursor() as cursor:
-        cursor.execute(f"DROP INDEX IF EXISTS {_index_name(model)}")
+        cursor.execute(f"DROP INDEX IF EXISTS {index_name(model)}")
 
 
 def without_vector(model: EmbeddingModel) -> QuerySet[Passage]:
@@ -110,7 +119,7 @@ def without_vector(model: EmbeddingModel) -> QuerySet[Passage]:
     return Passage.objects.filter(~Exists(current)).order_by("pk")
 
 
-def _index_name(model: EmbeddingModel) -> str:
+def index_name(model: EmbeddingModel) -> str:
     return f"knowledge_near_{model.pk}"
 
 

@@ -254,6 +254,7 @@ SPECTACULAR_SETTINGS = {
         "PublicationState": "publishing.models.Publication.State",
         "PublicationOutcome": "publishing.models.PublicationAttempt.Outcome",
         "SearchMode": "knowledge.search.engine.Mode",
+        "UploadStatus": "knowledge.api.document_output.UPLOAD_STATUS",
         "SearchWish": "knowledge.search.wishes.MODES",
     },
     "POSTPROCESSING_HOOKS": [

@@ -27,7 +27,6 @@ from jobs import display
 from jobs.admin import navigation, subjects
 from jobs.admin.base import ModelAdmin, require, user_of
 from jobs.admin.deleting import MayRefuse
-from jobs.errors import IllegalState
 from jobs.models import JobRun
 from knowledge import research
 from knowledge.admin import runs, timing
@@ -181,15 +180,9 @@ class ResearchJobAdmin(MayRefuse, ModelAdmin[ResearchJob]):
         job = get_object_or_404(ResearchJob, pk=pk)
         form = RunForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
-            try:
-                run = research.run(
-                    job, **form.cleaned_data, by=user_of(request), trigger=JobRun.Trigger.ADMIN
-                )
-            except IllegalState as error:
-                form.add_error(None, str(error))
-            else:
-                messages.success(request, f"{job} runs.")
-                return HttpResponseRedirect(runs.after(request, run, page_of(job)))
+            run = research.run(job, **form.cleaned_data, by=user_of(request), trigger=JobRun.Trigger.ADMIN)
+            messages.success(request, f"{job} runs.")
+            return HttpResponseRedirect(runs.after(request, run, page_of(job)))
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
@@ -223,12 +216,8 @@ class ResearchJobAdmin(MayRefuse, ModelAdmin[ResearchJob]):
     def run_now(self, request: HttpRequest, queryset: QuerySet[ResearchJob]) -> None:
         require(request, RUN)
         for job in queryset:
-            try:
-                run = research.run(job, by=user_of(request), trigger=JobRun.Trigger.ADMIN)
-            except IllegalState as error:
-                messages.error(request, str(error))
-            else:
-                messages.success(request, runs.queued(run))
+            run = research.run(job, by=user_of(request), trigger=JobRun.Trigger.ADMIN)
+            messages.success(request, runs.queued(run))
 
     @admin.action(description="Enable", permissions=["enable"])
     def enable(self, request: HttpRequest, queryset: QuerySet[ResearchJob]) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, include, path
 
 from knowledge.api.evaluation import EvaluationViewSet, JudgedQueryViewSet
 from knowledge.api.online import GuidelinesView, LatestView, OnlineStatusView, SearchPubmedView
@@ -82,4 +82,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
         EvaluationViewSet.as_view({"get": "retrieve"}),
         name="knowledge-evaluation-detail",
     ),
+    path(_MEDICAL, include("knowledge.api.document_urls")),
 ]

@@ -253,6 +253,7 @@ SPECTACULAR_SETTINGS = {
         "GenerationState": "publishing.models.Generation.State",
         "PublicationState": "publishing.models.Publication.State",
         "PublicationOutcome": "publishing.models.PublicationAttempt.Outcome",
+        "KnowledgeUpdateEnd": "knowledge.api.updates.ENDS",
         "SearchMode": "knowledge.search.engine.Mode",
         "SearchWish": "knowledge.search.wishes.MODES",
     },

@@ -153,7 +153,9 @@ def _run(request: HttpRequest) -> HttpResponse:
     form = RunForm(request.POST)
     back = reverse("admin:knowledge_evaluation_changelist")
     if not form.is_valid():
-        messages.error(request, " ".join(f"{name}: {' '.join(said)}" for name, said in form.errors.items()))
+        messages.error(
+            request, " ".join(f"{name}: {' '.join(map(str, said))}" for name, said in form.errors.items())
+        )
         return HttpResponseRedirect(back)
     if not JudgedQuery.objects.filter(is_enabled=True).exists():
         messages.error(request, "There are no judged queries that are enabled: add one first.")
@@ -176,7 +178,11 @@ def _queries() -> list[JudgedQuery]:
 
 def _plot(evaluations: Sequence[Evaluation]) -> plots.Drawn:
     points = [
-        (f"{timezone.localtime(one.at):%-d %b %H:%M}", {key: getattr(one, key) for key in FIGURES})
+        plots.Point(
+            short=f"{timezone.localtime(one.at):%-d %b}",
+            name=f"{timezone.localtime(one.at):%-d %b %Y, %H:%M}",
+            values={key: getattr(one, key) for key in FIGURES},
+        )
         for one in evaluations
     ]
     return plots.lines("Hit rate, nDCG and recall over time", FIGURES, points)

@@ -133,8 +133,8 @@ def judge_view(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _keep(request: HttpRequest, query: JudgedQuery) -> HttpResponse:
     grades: dict[int, int | None] = {}
-    for name, value in request.POST.items():
-        paper = name.removeprefix(_GRADE)
+    for name in request.POST:
+        paper, value = name.removeprefix(_GRADE), request.POST.get(name, "")
         if name.startswith(_GRADE) and paper.isdecimal() and len(paper) < 19:
             grades[int(paper)] = int(value) if value.isdecimal() and len(value) < 9 else None
     here = reverse("admin:knowledge_judgedquery_judge", args=[query.pk])

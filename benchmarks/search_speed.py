@@ -1,17 +1,19 @@
 """The speed part of `benchmarks.search`: 100,000 abstracts made up of English words, beside FAISS on the same vectors."""
 
-import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 
 import faiss
 import numpy as np
+import psutil
+import psycopg
 from django.db import connection, transaction
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from benchmarks.harness import Row, percentile, stopwatch
+from benchmarks.harness import Row, execute, percentile, stopwatch
 from knowledge import embedding, spaces, vectors
 from knowledge.chunking import Span
 from knowledge.embedding import Embedder, Space, Vectors
@@ -94,7 +96,7 @@ class World:
 
 def measure(quick: bool) -> list[Row]:
     """Hybrid search as a whole, its parts, the vector index's recall, and FAISS."""
-    return measured(10_000, 60) if quick else measured(100_000, 300)
+    return measured(5_000, 60) if quick else measured(100_000, 300)
 
 
 def measured(count: int, asked: int) -> list[Row]:
@@ -104,7 +106,8 @@ def measured(count: int, asked: int) -> list[Row]:
     embedding.get("minilm").embed(["warm up"])
     for query in World(seed=8).texts(20, SHORT):
         engine.search(query)
-    hybrid = _times(queries, lambda query: engine.search(query))
+    with _processor() as used:
+        hybrid = _times(queries, lambda query: engine.search(query))
     asked_vectors = np.array([Sums().embed([query, query])[0] for query in queries])
     by_query = dict(zip(queries, asked_vectors, strict=True))
     near = _times(queries, lambda query: dense.nearest(by_query[query], model, Filters(), NEIGHBOURS))
@@ -121,10 +124,33 @@ def measured(count: int, asked: int) -> list[Row]:
             note=f"{count:,} passages",
         ),
         Row(name="hybrid search, p95", value=p95, unit="ms", target="< 80", ok=p95 < 80),
+        Row(
+            name="hybrid search, processor time, mean",
+            value=used() / len(queries) * 1000,
+            unit="ms",
+            target="",
+            ok=True,
+            note="of this process and the database's; what is missing to the figures above is waiting for a core",
+        ),
         Row(name="with a filter by year, p50", value=percentile(recent, 50), unit="ms", target="", ok=True),
         Row(name="words alone, p50", value=percentile(words, 50), unit="ms", target="", ok=True),
     ]
     return rows + _beside_faiss(model, asked_vectors, near)
+
+
+@contextmanager
+def _processor() -> Iterator[Callable[[], float]]:
+    """Seconds of processor time that this process and the one that serves it in the database have used."""
+    ((served_by,),) = execute("SELECT pg_backend_pid()")
+
+    def now() -> float:
+        spent = psutil.Process(served_by).cpu_times()
+        return time.process_time() + spent.user + spent.system
+
+    began = now()
+    ended: list[float] = []
+    yield lambda: ended[0] - began
+    ended.append(now())
 
 
 def _times(queries: Sequence[str], ask: Callable[[str], object]) -> list[float]:
@@ -160,7 +186,9 @@ def _fill(count: int) -> EmbeddingModel:
 
 def _store(texts: Sequence[str]) -> None:
     with transaction.atomic():
-        papers = Paper.objects.bulk_create(Paper(title="", year=random.randint(2000, 2026)) for _ in texts)
+        papers = Paper.objects.bulk_create(
+            Paper(title="", year=2000 + number % 27) for number in range(len(texts))
+        )
         parts = Part.objects.bulk_create(
             Part(paper=paper, text=text, text_hash=Text(0, "", text, (Span(0, len(text)),)).text_hash)
             for paper, text in zip(papers, texts, strict=True)
@@ -182,11 +210,14 @@ def _store(texts: Sequence[str]) -> None:
 
 def _beside_faiss(model: EmbeddingModel, queries: Vectors, near: Sequence[float]) -> list[Row]:
     """Recall of our index against exact search, and the times of FAISS's two."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT passage_id, vector FROM knowledge_embedding ORDER BY passage_id")
+    with psycopg.Cursor(connection.connection) as cursor:
+        cursor.execute(
+            "SELECT passage_id, halfvec_send(vector) FROM knowledge_embedding ORDER BY 1", binary=True
+        )
         rows = cursor.fetchall()
     ids = np.array([pk for pk, _ in rows])
-    stored = np.array([np.fromstring(text[1:-1], sep=",", dtype=np.float32) for _, text in rows])
+    # Two numbers of two bytes each say how long it is, then come halves, all of them big-endian.
+    stored = np.array([np.frombuffer(vector, ">f2", offset=4) for _, vector in rows], dtype=np.float32)
     flat = faiss.IndexFlatIP(DIMENSION)
     flat.add(stored)
     graph = faiss.IndexHNSWFlat(DIMENSION, 16, faiss.METRIC_INNER_PRODUCT)

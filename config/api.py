@@ -25,6 +25,8 @@ from rest_framework.response import Response
 from accounts.errors import InvalidToken, TooManyAttempts, WrongCredentials
 from config import security
 from jobs.errors import BrokerUnavailable, IllegalState, InvalidInput, InvalidParameters, JobsError, NotFound
+from knowledge.embedding import EmbedderRefused, EmbedderUnavailable
+from knowledge.errors import ConnectorRejected, ConnectorUnavailable, QueryRejected
 from publishing.errors import QuotaExceeded
 
 
@@ -95,6 +97,12 @@ def _problem(error: Exception) -> Problem | None:
             return Problem(status=503, code="unavailable", message=str(error), headers={"Retry-After": "5"})
         case JobsError():
             return Problem(status=409, code="refused", message=str(error))
+        case QueryRejected():
+            return _invalid({"query": [str(error)]})
+        case ConnectorUnavailable() | EmbedderUnavailable():
+            return _elsewhere(error, error.retry_after)
+        case ConnectorRejected() | EmbedderRefused():
+            return Problem(status=409, code="refused", message=str(error))
         case WrongCredentials() | InvalidToken():
             return Problem(status=401, code="not_authenticated", message=str(error), headers=_CHALLENGE)
         case TooManyAttempts():
@@ -134,6 +142,12 @@ def _framework_problem(error: exceptions.APIException) -> Problem:
 def _invalid(fields: dict[str, list[str]]) -> Problem:
     message = "This does not fit: " + ", ".join(fields) + "." if fields else "This does not fit."
     return Problem(status=400, code="invalid_input", message=message, fields=fields)
+
+
+def _elsewhere(error: Exception, retry_after: float | None) -> Problem:
+    """Another service that is needed does not answer."""
+    wait = str(max(math.ceil(retry_after or 5), 1))
+    return Problem(status=503, code="unavailable", message=str(error), headers={"Retry-After": wait})
 
 
 def _throttled(message: str, wait_seconds: float) -> Problem:

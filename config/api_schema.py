@@ -20,7 +20,7 @@ _ALWAYS = {
     "403": "The permission for this is missing.",
     "406": "Only JSON is served.",
     "429": "Too many requests; `Retry-After` tells when to come back.",
-    "503": "The database does not answer.",
+    "503": "The database does not answer, or another service that is needed.",
 }
 _WITH_PATH = {"404": "There is no such thing."}
 _WITH_INPUT = {"400": "The input does not fit; `fields` tells where."}

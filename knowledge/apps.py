@@ -1,6 +1,6 @@
 from django.apps import AppConfig
 
-from knowledge import connectors, embedding
+from knowledge import connectors, embedding, readers
 
 
 class KnowledgeConfig(AppConfig):
@@ -10,3 +10,4 @@ class KnowledgeConfig(AppConfig):
     def ready(self) -> None:
         connectors.load()
         embedding.load()
+        readers.load()

@@ -10,7 +10,16 @@ from django.db import connection
 from django.db.models import Count, F, Max, Q
 from django.db.models.functions import TruncDate
 
-from knowledge.models import Document, Embedding, EmbeddingModel, Finding, Paper, Passage, Topic
+from knowledge.models import (
+    Document,
+    Embedding,
+    EmbeddingModel,
+    Finding,
+    Paper,
+    Passage,
+    SparseSegment,
+    Topic,
+)
 
 Counts = Sequence[tuple[str, int]]
 
@@ -107,10 +116,17 @@ class IndexFigures:
     updated_at: datetime | None
     #: When a connector last gave a paper.
     fetched_at: datetime | None
+    #: When words were last indexed.
+    indexed_at: datetime | None
 
     @property
     def level(self) -> Level:
         return Level.of(self.passages)
+
+    @property
+    def has_live_model(self) -> bool:
+        """Whether searches ask vectors."""
+        return any(model.state == EmbeddingModel.State.LIVE for model in self.models)
 
 
 def index_figures() -> IndexFigures:
@@ -133,6 +149,7 @@ def index_figures() -> IndexFigures:
         topics_covered=Finding.objects.exclude(topic=None).aggregate(n=Count("topic", distinct=True))["n"],
         updated_at=topics["updated"],
         fetched_at=papers["fetched"],
+        indexed_at=SparseSegment.objects.aggregate(at=Max("created_at"))["at"],
     )
 
 

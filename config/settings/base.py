@@ -253,6 +253,10 @@ SPECTACULAR_SETTINGS = {
         "GenerationState": "publishing.models.Generation.State",
         "PublicationState": "publishing.models.Publication.State",
         "PublicationOutcome": "publishing.models.PublicationAttempt.Outcome",
+        "KnowledgeUpdateEnd": "knowledge.api.updates.ENDS",
+        "SearchMode": "knowledge.search.engine.Mode",
+        "UploadStatus": "knowledge.api.document_output.UPLOAD_STATUS",
+        "SearchWish": "knowledge.search.wishes.MODES",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
@@ -334,6 +338,14 @@ FEEDS_SPACING_SECONDS = env.seconds("FEEDS_SPACING_SECONDS", 1)
 KNOWLEDGE_RETRY_SECONDS = env.seconds("KNOWLEDGE_RETRY_SECONDS", 2)
 # The file of topics, sources and settings that knowledge begins with (docs/topics.md); empty: the one that comes with it.
 KNOWLEDGE_CONFIG = env.text("KNOWLEDGE_CONFIG").strip()
+
+# The largest file that may be uploaded as a document, and at most so many at a time; and what reading one may take: seconds of
+# processor time, megabytes of memory, pages.
+DOCUMENT_MAX_MB = env.integer("DOCUMENT_MAX_MB", 20)
+DOCUMENT_MAX_FILES = env.integer("DOCUMENT_MAX_FILES", 20)
+DOCUMENT_READING_SECONDS = env.seconds("DOCUMENT_READING_SECONDS", 300)
+DOCUMENT_READING_MB = env.integer("DOCUMENT_READING_MB", 1024)
+DOCUMENT_MAX_PAGES = env.integer("DOCUMENT_MAX_PAGES", 3000)
 
 # Which language model is asked, over OpenAI's protocol (docs/chat.md): the address in front of "/chat/completions", such
 # as https://api.openai.com/v1, and the model's name there. Empty: none. Private addresses go into OUTBOUND_ALLOWED_HOSTS.

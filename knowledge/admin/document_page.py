@@ -28,7 +28,6 @@ def view(request: HttpRequest, pk: int) -> HttpResponse:
     part = next(iter(shown.object_list), None)
     context: dict[str, Any] = {
         **admin.site.each_context(request),
-        "opts": Document._meta,
         "title": "Document",
         "document": document,
         "query": query,

@@ -4,8 +4,9 @@ from typing import Any
 
 from django.urls import URLPattern
 
-from knowledge.admin import document_page, paper_page, search_page
+from knowledge.admin import document_page, paper_page, search_page, statistics_page
 
 
 def urls(site: Any) -> list[URLPattern]:
-    return [*search_page.urls(site), *paper_page.urls(site), *document_page.urls(site)]
+    pages = (search_page, paper_page, document_page, statistics_page)
+    return [address for page in pages for address in page.urls(site)]

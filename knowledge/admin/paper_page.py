@@ -99,7 +99,6 @@ class PaperPage:
         details = paper.details if isinstance(paper.details, Mapping) else {}
         context: dict[str, Any] = {
             **admin.site.each_context(self.request),
-            "opts": Paper._meta,
             "title": "Paper",
             "paper": paper,
             "query": self.query,
@@ -164,10 +163,10 @@ class PaperPage:
         if model is None or part is None:
             return None
         own = Embedding.objects.filter(model=model, passage__part=part)
-        vectors = [vector.to_numpy() for vector in own.values_list("vector", flat=True)]
-        if not vectors:
+        vectors = np.array(list(own.values_list("vector", flat=True)), dtype=np.float32)
+        if not len(vectors):
             return None
-        middle = normalised(np.mean(np.array(vectors, dtype=np.float32), axis=0, keepdims=True))[0]
+        middle = normalised(vectors.mean(axis=0, keepdims=True))[0]
         near: dict[int, float] = {}
         standing = Filters(retracted=Retracted.EXCLUDE)
         for one in dense.nearest(middle, model, standing, limit=SIMILAR * 8 + len(vectors)):

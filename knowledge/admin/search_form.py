@@ -9,7 +9,7 @@ from django.utils.http import urlencode
 
 from knowledge import connectors, statistics
 from knowledge.admin import looks
-from knowledge.models import Finding, Topic
+from knowledge.models import Topic
 from knowledge.search.engine import LONGEST_QUERY, Mode
 from knowledge.search.filters import Filters, Retracted
 
@@ -79,7 +79,6 @@ class SearchForm(forms.Form):
     @property
     def filters(self) -> Filters:
         topic, source, kind, language = (self.value(name) for name in ("topic", "source", "type", "language"))
-        found = Finding.objects.filter(topic=topic).values_list("paper_id", flat=True) if topic else None
         return Filters(
             sources=[source] if source else (),
             year_from=self.value("year_from"),
@@ -87,7 +86,7 @@ class SearchForm(forms.Form):
             types=[kind] if kind else (),
             languages=[language] if language else (),
             retracted=self.wanted_retracted,
-            papers=None if found is None else list(found),
+            topics=[topic.pk] if topic else (),
         )
 
     @property

@@ -16,6 +16,10 @@ class DocumentQuerySet(models.QuerySet["Document"]):
         """Those that somebody has uploaded and nobody has read yet."""
         return self.filter(state__in=["queued", "processing"])
 
+    def uncited(self) -> Self:
+        """Those that no kept answer cites."""
+        return self.filter(citations=None)
+
 
 class Document(models.Model):
     """An uploaded text. Its file is known by its hash: the same one is kept once.
@@ -23,6 +27,7 @@ class Document(models.Model):
     States::
 
         queued -> processing -> ready
+        processing -> queued      something is away; it is tried again
         processing -> failed      its file could not be read; `problem` says why
         failed | ready -> queued  somebody asked to read it again
     """
@@ -54,6 +59,9 @@ class Document(models.Model):
     )
     created_at = models.DateTimeField(default=timezone.now)
     indexed_at = models.DateTimeField(null=True, blank=True)
+    run_id = models.UUIDField(
+        null=True, blank=True, editable=False, help_text="The run that reads it, or has read it last."
+    )
 
     objects = DocumentQuerySet.as_manager()
 
@@ -66,6 +74,11 @@ class Document(models.Model):
 
     def __str__(self) -> str:
         return self.title[:100]
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it is to be read, or just being read."""
+        return self.state in (self.State.QUEUED, self.State.PROCESSING)
 
 
 class DocumentFile(models.Model):

@@ -12,6 +12,7 @@ from knowledge.records import Precision
 
 #: What names a paper for ever, in the order in which they are trusted.
 IDENTIFIERS = ("doi", "pmid", "pmcid", "arxiv_id")
+BETWEEN_SECTIONS = "\n\n"
 
 
 class PaperQuerySet(models.QuerySet["Paper"]):
@@ -114,7 +115,16 @@ class Paper(models.Model):
     @property
     def abstract_text(self) -> str:
         """The sections as one text, each after its label."""
-        return "\n\n".join(_section_text(section) for section in self.abstract if section.get("text"))
+        return BETWEEN_SECTIONS.join(text for _, text in self.sections)
+
+    @property
+    def sections(self) -> list[tuple[str, str]]:
+        """The label of each section, and its text as it stands in `abstract_text`."""
+        return [
+            (section.get("label", "").strip(), _section_text(section))
+            for section in self.abstract
+            if section.get("text")
+        ]
 
 
 def _section_text(section: dict[str, str]) -> str:

@@ -14,8 +14,8 @@ from knowledge.models import Paper
 
 def shelve(title: str, text: str = "", **fields: Any) -> Paper:
     """A paper with one section, indexed by its words; it has no vectors yet."""
-    abstract = [{"label": "", "text": text}] if text else []
-    paper = Paper.objects.create(title=title, abstract=abstract, **fields)
+    fields.setdefault("abstract", [{"label": "", "text": text}] if text else [])
+    paper = Paper.objects.create(title=title, **fields)
     indexing.index_papers([paper])
     return paper
 

@@ -255,6 +255,7 @@ SPECTACULAR_SETTINGS = {
         "PublicationOutcome": "publishing.models.PublicationAttempt.Outcome",
         "KnowledgeUpdateEnd": "knowledge.api.updates.ENDS",
         "SearchMode": "knowledge.search.engine.Mode",
+        "UploadStatus": "knowledge.api.document_output.UPLOAD_STATUS",
         "SearchWish": "knowledge.search.wishes.MODES",
     },
     "POSTPROCESSING_HOOKS": [

@@ -73,7 +73,7 @@ class ResearchJobAdmin(MayRefuse, ModelAdmin[ResearchJob]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[ResearchJob]:
         findings = Finding.objects.filter(research_job=OuterRef("pk")).order_by().values("research_job")
         last = Harvest.objects.filter(research_job=OuterRef("pk")).order_by("-began_at").values("began_at")
-        return (
+        found: QuerySet[ResearchJob] = (
             super()
             .get_queryset(request)
             .select_related("schedule__policy", "schedule__crontab", "schedule__interval")
@@ -82,6 +82,7 @@ class ResearchJobAdmin(MayRefuse, ModelAdmin[ResearchJob]):
                 asked_at=Subquery(last[:1]),
             )
         )
+        return found
 
     def has_run_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm(RUN)
@@ -178,7 +179,7 @@ class ResearchJobAdmin(MayRefuse, ModelAdmin[ResearchJob]):
         """How, and then it runs."""
         require(request, VIEW, RUN)
         job = get_object_or_404(ResearchJob, pk=pk)
-        form = RunForm(request.POST or None)
+        form = RunForm(request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid():
             run = research.run(job, **form.cleaned_data, by=user_of(request), trigger=JobRun.Trigger.ADMIN)
             messages.success(request, f"{job} runs.")

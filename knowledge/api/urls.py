@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, include, path
 
 from knowledge.api.answers import (
     ChatView,
@@ -107,4 +107,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
         FeedbackViewSet.as_view({"post": "give"}),
         name="knowledge-answer-feedback",
     ),
+    path(_MEDICAL, include("knowledge.api.document_urls")),
 ]

@@ -253,7 +253,9 @@ SPECTACULAR_SETTINGS = {
         "GenerationState": "publishing.models.Generation.State",
         "PublicationState": "publishing.models.Publication.State",
         "PublicationOutcome": "publishing.models.PublicationAttempt.Outcome",
+        "KnowledgeUpdateEnd": "knowledge.api.updates.ENDS",
         "SearchMode": "knowledge.search.engine.Mode",
+        "UploadStatus": "knowledge.api.document_output.UPLOAD_STATUS",
         "SearchWish": "knowledge.search.wishes.MODES",
     },
     "POSTPROCESSING_HOOKS": [

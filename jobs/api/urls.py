@@ -19,6 +19,7 @@ from jobs.api.schedule_versions import ScheduleVersionViewSet
 from jobs.api.schedules import ScheduleViewSet
 from jobs.api.statistics import StatisticsView
 from jobs.api.system import HealthView, PurgeView, QueuesView, WorkersView
+from jobs.api.tasks import TaskView
 from jobs.api.timeline import TimelineViewSet
 from jobs.api.workers import WorkerViewSet
 
@@ -91,6 +92,7 @@ urlpatterns = [
         CalendarViewSet.as_view({"get": "retrieve", "put": "update", "delete": "destroy"}),
         name="calendar-detail",
     ),
+    path("tasks/<uuid:id>/", TaskView.as_view(), name="task-detail"),
     path("runs/", RunViewSet.as_view({"get": "list"}), name="run-list"),
     path("runs/active/", RunViewSet.as_view({"get": "active"}), name="run-active"),
     path("runs/stats/", StatisticsView.as_view(), name="run-stats"),

@@ -11,12 +11,14 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from pydantic import ValidationError
 
 from jobs import display
 from jobs.admin import navigation
 from jobs.admin.base import DropdownFilter, ReadOnlyAdmin
 from knowledge.admin import history, looks, rows
-from knowledge.admin.form_page import page_of
+from knowledge.connectors import Query
+from knowledge.harvests import Order
 from knowledge.models import Harvest, Outcome
 
 #: Outcomes on one page of a harvest.
@@ -25,7 +27,7 @@ PER_PAGE = 50
 navigation.add(
     navigation.Entry(
         group="Knowledge",
-        title="Updates",
+        title="Harvests",
         icon="inventory",
         url_name="admin:knowledge_harvest_changelist",
         permissions=("knowledge.view_harvest",),
@@ -54,7 +56,7 @@ class RunFilter(DropdownFilter):
 @admin.register(Harvest)
 class HarvestAdmin(ReadOnlyAdmin[Harvest]):
     list_display = ("what", "state_label", "figures", "when", "problem_text")
-    list_display_links = None
+    list_display_links = ("what",)
     list_filter = ("state", "source", "topic", "research_job", RunFilter)
     list_select_related = ("source", "topic", "research_job")
     search_fields = ("topic__name", "research_job__name", "source__name", "problem")
@@ -75,8 +77,7 @@ class HarvestAdmin(ReadOnlyAdmin[Harvest]):
     @admin.display(description="What")
     def what(self, harvest: Harvest) -> SafeString:
         return format_html(
-            '<span class="jobs-two-lines"><strong><a href="{}">{}</a></strong><small>{}</small></span>',
-            page_of(harvest),
+            '<span class="jobs-two-lines"><strong>{}</strong><small>{}</small></span>',
             harvest.topic or harvest.research_job or "Known papers",
             f"at {harvest.source}",
         )
@@ -142,9 +143,26 @@ def in_words(harvest: Any) -> str:
 
 
 def _asked(harvest: Harvest) -> list[tuple[str, str]]:
-    """What the source was asked, name by name."""
-    query = harvest.query if isinstance(harvest.query, dict) else {"query": harvest.query}
-    return [(str(name).replace("_", " "), str(value)) for name, value in query.items() if value]
+    """What the source was asked, in words."""
+    try:
+        order = Order.of(harvest)
+    except ValidationError:  # written by another version
+        return [("Query", str(harvest.query))]
+    found = [(_about(query), query.text) for query in order.queries]
+    if order.lookups:
+        found.append((f"Known papers, {len(order.lookups):,} of them", ", ".join(order.lookups[:20])))
+    addresses = dict.fromkeys(address for query in order.queries for address in query.addresses)
+    return [*found, *(("Read from", address) for address in addresses)]
+
+
+def _about(query: Query) -> str:
+    """Which papers of those that fit."""
+    which = "newest" if query.order == "newest" else "most relevant"
+    window = query.window
+    if window is None:
+        return f"The {query.max_results} {which} papers"
+    until = f" until {looks.dated(window.until)}" if window.until else ""
+    return f"The {query.max_results} {which} papers, {window.by} since {looks.dated(window.since)}{until}"
 
 
 def _links(request: HttpRequest, harvest: Harvest) -> list[tuple[str, str, str]]:

@@ -74,7 +74,7 @@ class ConnectorFilter(DropdownFilter):
 @admin.register(Paper)
 class PaperAdmin(MayRefuse, ModelAdmin[Paper]):
     list_display = ("title_and_authors", "where", "published", "came_in")
-    list_display_links = None
+    list_display_links = ("title_and_authors",)
     list_filter = (TopicFilter, ResearchJobFilter, ConnectorFilter, "is_retracted", "is_corrected")
     search_fields = ("title", "=doi", "=pmid", "=pmcid", "=arxiv_id")
     search_help_text = "Words of the title, or a DOI, PMID, PMCID or arXiv id"
@@ -122,8 +122,7 @@ class PaperAdmin(MayRefuse, ModelAdmin[Paper]):
             ),
         )
         return format_html(
-            '<span class="jobs-two-lines knowledge-title"><strong><a href="{}">{}</a></strong><small>{}</small></span>{}',
-            reverse(paper_page.URL_NAME, args=[paper.pk]),
+            '<span class="jobs-two-lines knowledge-title"><strong>{}</strong><small>{}</small></span>{}',
             Truncator(paper.title).chars(160),
             looks.in_short(looks.authors(paper)),
             badges,

@@ -27,7 +27,6 @@ from jobs import display
 from jobs.admin import navigation, subjects
 from jobs.admin.base import ModelAdmin, require, user_of
 from jobs.admin.deleting import MayRefuse
-from jobs.errors import IllegalState
 from jobs.models import JobRun
 from knowledge import research
 from knowledge.admin import runs, timing
@@ -74,7 +73,7 @@ class ResearchJobAdmin(MayRefuse, ModelAdmin[ResearchJob]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[ResearchJob]:
         findings = Finding.objects.filter(research_job=OuterRef("pk")).order_by().values("research_job")
         last = Harvest.objects.filter(research_job=OuterRef("pk")).order_by("-began_at").values("began_at")
-        return (
+        found: QuerySet[ResearchJob] = (
             super()
             .get_queryset(request)
             .select_related("schedule__policy", "schedule__crontab", "schedule__interval")
@@ -83,6 +82,7 @@ class ResearchJobAdmin(MayRefuse, ModelAdmin[ResearchJob]):
                 asked_at=Subquery(last[:1]),
             )
         )
+        return found
 
     def has_run_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm(RUN)
@@ -179,17 +179,11 @@ class ResearchJobAdmin(MayRefuse, ModelAdmin[ResearchJob]):
         """How, and then it runs."""
         require(request, VIEW, RUN)
         job = get_object_or_404(ResearchJob, pk=pk)
-        form = RunForm(request.POST or None)
+        form = RunForm(request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid():
-            try:
-                run = research.run(
-                    job, **form.cleaned_data, by=user_of(request), trigger=JobRun.Trigger.ADMIN
-                )
-            except IllegalState as error:
-                form.add_error(None, str(error))
-            else:
-                messages.success(request, f"{job} runs.")
-                return HttpResponseRedirect(runs.after(request, run, page_of(job)))
+            run = research.run(job, **form.cleaned_data, by=user_of(request), trigger=JobRun.Trigger.ADMIN)
+            messages.success(request, f"{job} runs.")
+            return HttpResponseRedirect(runs.after(request, run, page_of(job)))
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
@@ -223,12 +217,8 @@ class ResearchJobAdmin(MayRefuse, ModelAdmin[ResearchJob]):
     def run_now(self, request: HttpRequest, queryset: QuerySet[ResearchJob]) -> None:
         require(request, RUN)
         for job in queryset:
-            try:
-                run = research.run(job, by=user_of(request), trigger=JobRun.Trigger.ADMIN)
-            except IllegalState as error:
-                messages.error(request, str(error))
-            else:
-                messages.success(request, runs.queued(run))
+            run = research.run(job, by=user_of(request), trigger=JobRun.Trigger.ADMIN)
+            messages.success(request, runs.queued(run))
 
     @admin.action(description="Enable", permissions=["enable"])
     def enable(self, request: HttpRequest, queryset: QuerySet[ResearchJob]) -> None:

@@ -25,7 +25,7 @@ class ResearchJobForm(Form):
     )
     sources = forms.ModelMultipleChoiceField(
         Source.objects.none(),
-        widget=forms.CheckboxSelectMultiple(attrs={"class": "knowledge-checks"}),
+        widget=widgets.UnfoldAdminSelect2MultipleWidget,
         help_text="Disabled ones are left out until they are enabled.",
     )
     cron = forms.CharField(

@@ -2,16 +2,19 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
+from unfold.widgets import UnfoldAdminSelectWidget
 
 from jobs import display
 from jobs.admin import navigation
 from jobs.admin.base import ModelAdmin, ReadOnlyAdmin
+from knowledge import embedding
 from knowledge.models import EmbeddingModel, KnowledgePolicy, ServicePace
 
 State = EmbeddingModel.State
@@ -64,6 +67,13 @@ class KnowledgePolicyAdmin(ModelAdmin[KnowledgePolicy]):
         ("Notifications", {"fields": ("tell_success", "tell_failure")}),
     )
 
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "embedder":
+            return forms.ChoiceField(
+                choices=_embedders, widget=UnfoldAdminSelectWidget(), help_text=db_field.help_text
+            )
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
@@ -76,6 +86,14 @@ class KnowledgePolicyAdmin(ModelAdmin[KnowledgePolicy]):
         if not self.has_view_or_change_permission(request) or not KnowledgePolicy.objects.exists():
             return super().changelist_view(request, extra_context)
         return HttpResponseRedirect(reverse("admin:knowledge_knowledgepolicy_change", args=[1]))
+
+
+def _embedders() -> list[tuple[str, str]]:
+    """Embedders by label; those that cannot be used here say so."""
+    return [
+        (kind, f"{label} (cannot be used here)" if embedding.get(kind).why_not() else label)
+        for kind, label in embedding.choices()
+    ]
 
 
 @admin.register(ServicePace)

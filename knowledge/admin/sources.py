@@ -79,7 +79,7 @@ class SourceAdmin(MayRefuse, ModelAdmin[Source]):
             .values("harvest__source")
         )
         last = Harvest.objects.filter(source=OuterRef("pk")).order_by("-began_at").values("began_at")[:1]
-        return (
+        found: QuerySet[Source] = (
             super()
             .get_queryset(request)
             .annotate(
@@ -87,6 +87,7 @@ class SourceAdmin(MayRefuse, ModelAdmin[Source]):
                 asked_at=Subquery(last),
             )
         )
+        return found
 
     def has_sync_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm(SYNC)
@@ -166,7 +167,9 @@ class SourceAdmin(MayRefuse, ModelAdmin[Source]):
         """Ask it something, and show how it understood that and how much it has; nothing is stored."""
         require(request, VIEW, SYNC)
         source = get_object_or_404(Source, pk=pk)
-        form = TryForm(request.POST or None, initial={"text": _something_to_ask(source)})
+        form = TryForm(
+            request.POST if request.method == "POST" else None, initial={"text": _something_to_ask(source)}
+        )
         found = None
         if request.method == "POST" and form.is_valid():
             asked = [(source, form.cleaned_data["text"])]

@@ -59,5 +59,5 @@ def in_words(at: datetime | None, otherwise: str) -> SafeString | str:
     return format_html(
         '<span class="jobs-two-lines"><span>{}</span><small>{}</small></span>',
         display.moment(at),
-        display.clock(at, zone),  # type: ignore[arg-type]  # a ZoneInfo since Django 5
+        display.clock(at, zone),
     )

@@ -83,7 +83,7 @@ class TopicAdmin(MayRefuse, ModelAdmin[Topic]):
             .values("topic")
             .annotate(number=Count("pk", filter=Q(state=Harvest.State.FAILED)), at=Max("began_at"))
         )
-        return (
+        found: QuerySet[Topic] = (
             super()
             .get_queryset(request)
             .select_related("schedule__policy", "schedule__crontab", "schedule__interval")
@@ -96,6 +96,7 @@ class TopicAdmin(MayRefuse, ModelAdmin[Topic]):
                 asked_at=Subquery(failed.values("at")),
             )
         )
+        return found
 
     def has_run_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm(RUN)
@@ -105,8 +106,8 @@ class TopicAdmin(MayRefuse, ModelAdmin[Topic]):
     @admin.display(description="Topic")
     def name_and_state(self, topic: Topic) -> SafeString:
         return format_html(
-            '<span class="jobs-two-lines"><strong><a href="{}">{}</a></strong></span>'
-            '<span class="knowledge-badges">{}{}</span>',
+            '<span class="jobs-two-lines"><strong><a href="{}">{}</a></strong>'
+            '<span class="knowledge-badges">{}{}</span></span>',
             page_of(topic),
             topic.name,
             priority_badge(topic),
@@ -192,7 +193,7 @@ class TopicAdmin(MayRefuse, ModelAdmin[Topic]):
         """With which figures, and then it is updated."""
         require(request, VIEW, RUN)
         topic = get_object_or_404(Topic, pk=pk)
-        form = UpdateForm(request.POST or None)
+        form = UpdateForm(request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid():
             try:
                 run = topics.run(

@@ -6,8 +6,14 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TextIO
+
+
+class NoCollection(Exception):
+    """The folder is not in BEIR's format; the message says what is missing or wrong, and where."""
 
 
 @dataclass(frozen=True)
@@ -18,32 +24,92 @@ class Collection:
     texts: Mapping[str, tuple[str, str]]
     queries: Mapping[str, str]
     judgements: Mapping[str, Mapping[str, int]]
+    split: str = "test"
+
+    def is_itself(self, query: str, text: str) -> bool:
+        """The query is this very text."""
+        if query != text:
+            return False
+        title, body = (said.split() for said in self.texts[text])
+        return self.queries[query].split() in (body, title + body)
 
 
 def read(folder: Path, split: str = "test") -> Collection:
-    """`corpus.jsonl` and `queries.jsonl`, either may end in `.gz`, and `qrels/<split>.tsv`."""
-    judgements: dict[str, dict[str, int]] = defaultdict(dict)
-    with (folder / "qrels" / f"{split}.tsv").open(newline="", encoding="utf-8") as file:
-        for row in csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
-            # The first line names the columns, in files that have it.
-            if len(row) >= 3 and row[-1].lstrip("-").isdigit():
-                judgements[row[0]][row[-2]] = int(row[-1])
+    """`corpus.jsonl`, `queries.jsonl` and `qrels/<split>.tsv`, each of which may end in `.gz`.
+
+    Queries count that have a judgement above 0: with others nothing can be found. Raises NoCollection.
+    """
+    if not folder.is_dir():
+        raise NoCollection(f"{folder} is no folder.")
+    judgements = _judgements(folder, split)
     asked = {query: good for query, good in judgements.items() if any(grade > 0 for grade in good.values())}
-    queries = {row["_id"]: row["text"] for row in _lines(folder, "queries") if row["_id"] in asked}
-    texts = {row["_id"]: (row.get("title") or "", row["text"] or "") for row in _lines(folder, "corpus")}
+    queries = {name: _text(row) for name, row in _rows(folder, "queries") if name in asked}
+    if not queries:
+        raise NoCollection(
+            f"{folder}: no query of qrels/{split}.tsv with a judgement above 0 is in queries.jsonl."
+        )
+    texts = {name: (_text(row, "title"), _text(row)) for name, row in _rows(folder, "corpus")}
+    if not texts:
+        raise NoCollection(f"{folder}: corpus.jsonl has no texts.")
     return Collection(
-        folder.resolve().name, texts, queries, {query: asked[query] for query in queries if query in asked}
+        folder.resolve().name, texts, queries, {query: asked[query] for query in queries}, split
     )
 
 
-def _lines(folder: Path, name: str) -> Iterator[dict[str, str]]:
-    plain, packed = folder / f"{name}.jsonl", folder / f"{name}.jsonl.gz"
-    with (
-        plain.open(encoding="utf-8") if plain.exists() else gzip.open(packed, "rt", encoding="utf-8") as file
-    ):
-        for line in file:
-            if line.strip():
-                yield json.loads(line)
+def _judgements(folder: Path, split: str) -> dict[str, dict[str, int]]:
+    """With or without a first line that names the columns, and also in TREC's four columns."""
+    judgements: dict[str, dict[str, int]] = defaultdict(dict)
+    with _opened(folder / "qrels" / f"{split}.tsv") as (file, path):
+        for number, row in enumerate(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE), start=1):
+            if not any(row):
+                continue
+            try:
+                query, text, grade = row[0], row[-2], int(float(row[-1]))
+            except (IndexError, ValueError, OverflowError):
+                if number == 1:
+                    continue
+                raise NoCollection(
+                    f"{path}, line {number}: a query's id, a text's id and a number were expected, with tabs between."
+                ) from None
+            judgements[query][text] = grade
+    return judgements
+
+
+def _rows(folder: Path, name: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each line's id and what else it says."""
+    with _opened(folder / f"{name}.jsonl") as (file, path):
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+                yield str(row["_id"]), row
+            except (ValueError, KeyError, TypeError, RecursionError):
+                raise NoCollection(
+                    f"{path}, line {number}: a JSON object with an _id was expected."
+                ) from None
+
+
+def _text(row: Mapping[str, Any], key: str = "text") -> str:
+    return str(row.get(key) or "")
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[TextIO, Path]]:
+    """The file, or the one with `.gz` after its name. Raises NoCollection when it is not there or not readable."""
+    packed = path.with_name(f"{path.name}.gz")
+    place = path if path.is_file() else packed
+    if not place.is_file():
+        raise NoCollection(f"{path} is missing.")
+    try:
+        with (
+            gzip.open(place, "rt", encoding="utf-8-sig", newline="\n")
+            if place == packed
+            else place.open(encoding="utf-8-sig", newline="\n")
+        ) as file:
+            yield file, place
+    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+        raise NoCollection(f"{place} cannot be read: {error}") from error
 
 
 def ndcg(ranking: Sequence[str], grades: Mapping[str, int], depth: int = 10) -> float:
@@ -55,8 +121,24 @@ def ndcg(ranking: Sequence[str], grades: Mapping[str, int], depth: int = 10) -> 
 
 def recall(ranking: Sequence[str], grades: Mapping[str, int], depth: int = 100) -> float:
     """The share of the good ones that the ranking has."""
-    good = {found for found, grade in grades.items() if grade > 0}
+    good = _good(grades)
     return len(good & set(ranking[:depth])) / len(good) if good else 0.0
+
+
+def precision(ranking: Sequence[str], grades: Mapping[str, int], depth: int = 100) -> float:
+    """Average precision: the share of good ones down to each good one, on average over all good ones."""
+    good = _good(grades)
+    found = 0
+    total = 0.0
+    for place, name in enumerate(ranking[:depth], start=1):
+        if name in good:
+            found += 1
+            total += found / place
+    return total / len(good) if good else 0.0
+
+
+def _good(grades: Mapping[str, int]) -> set[str]:
+    return {name for name, grade in grades.items() if grade > 0}
 
 
 def _gain(grades: Sequence[int]) -> float:

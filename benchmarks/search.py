@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import search_quality, search_speed
+from benchmarks import beir, search_quality, search_speed
 from benchmarks.harness import Row, main
 
 
@@ -26,14 +26,22 @@ def _arguments() -> tuple[argparse.Namespace, list[str]]:
     return chosen, ["--quick"] if chosen.quick else []
 
 
+def _collection(folder: Path | None, split: str) -> beir.Collection | None:
+    """The collection to search; a folder that is none ends the program with 2."""
+    try:
+        return None if folder is None else beir.read(folder, split)
+    except beir.NoCollection as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(2)
+
+
 if __name__ == "__main__":
     given, rest = _arguments()
+    collection = _collection(given.dataset, given.split)
 
     def measure(quick: bool) -> Sequence[Row]:
-        if given.dataset is None:
+        if collection is None:
             return search_speed.measure(quick)
-        return search_quality.measure(given.dataset, split=given.split, kept=given.vectors)
+        return search_quality.measure(collection, kept=given.vectors)
 
-    if given.dataset is not None and not given.dataset.is_dir():
-        sys.exit(f"{given.dataset} is no folder.")
     main("search", __doc__, measure, arguments=rest)

@@ -40,6 +40,7 @@ def prepare() -> None:
     call_command("load_knowledge_defaults")
     if settings.SAMPLE_WORLD_URL:
         call_command("load_sample_world")
+        call_command("load_sample_guidelines")
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", include(("config.api", "api"))),
     path("healthz", alive, name="alive"),
     path("metrics", MetricsView.as_view(), name="metrics"),
+    path("sample/knowledge/", include("knowledge.sample.urls")),
     path("sample/", include("publishing.sample.urls")),
     path("blog/", include("publishing.site.urls")),
     path("robots.txt", robots, name="robots"),

@@ -15,6 +15,7 @@ from django.core.management.base import CommandError
 START_PATIENCE_SECONDS = 90.0
 MAIN_JOB = "publishing.monitor_feeds"
 WRITING_JOB = "publishing.generate_post"
+UPDATING_JOB = "knowledge.update_knowledge_base"
 
 
 def main() -> int:
@@ -31,7 +32,7 @@ def main() -> int:
         )
         return 1
     say(f"All processes are up ({time.monotonic() - begun:.1f} s).")
-    jobs_are_fine = run_job(MAIN_JOB) and write_first_posts()
+    jobs_are_fine = run_job(MAIN_JOB) and write_first_posts() and bring_in_first_papers()
     show_the_way_in(origin)
     return 0 if jobs_are_fine else 1
 
@@ -72,6 +73,14 @@ def write_first_posts() -> bool:
     from publishing.sample.load import agents_to_show  # models can be imported only now that Django is set up
 
     went_well = [run_job(WRITING_JOB, f"agent_id={agent_id}") for agent_id in agents_to_show()]
+    return all(went_well)
+
+
+def bring_in_first_papers() -> bool:
+    """Update the topic of the sample world if that was never done; whether all went well. Other sources are not asked."""
+    from knowledge.sample.load import topics_to_show  # models can be imported only now that Django is set up
+
+    went_well = [run_job(UPDATING_JOB, f"topics=[{topic_id}]") for topic_id in topics_to_show()]
     return all(went_well)
 
 

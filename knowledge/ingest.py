@@ -7,7 +7,7 @@ decides, and the outcome says which one was not believed.
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from django.core.exceptions import ValidationError
@@ -51,7 +51,7 @@ def store(records: Sequence[Record], *, mode: Mode | None = None) -> list[Stored
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
-        return _stored(list(records), mode)
+        return _as_they_are_now(_stored(list(records), mode))
 
 
 def known(records: Iterable[Record]) -> list[Record]:
@@ -74,6 +74,21 @@ def _stored(records: list[Record], mode: Mode) -> list[Stored]:
             return [Stored(records[0], None, Result.FAILED, _said(error))]
     middle = len(records) // 2
     return _stored(records[:middle], mode) + _stored(records[middle:], mode)
+
+
+def _as_they_are_now(stored: list[Stored]) -> list[Stored]:
+    """The same, also for papers that a later record of the batch has joined to others."""
+    ids = {one.paper.pk for one in stored if one.paper is not None and one.paper.pk is not None}
+    left = set(Paper.objects.filter(pk__in=ids).values_list("pk", flat=True))
+    return [
+        one if one.paper is None or one.paper.pk in left else replace(one, paper=_paper_of(one.record))
+        for one in stored
+    ]
+
+
+def _paper_of(record: Record) -> Paper:
+    rows = PaperRecord.objects.select_related("paper")
+    return rows.get(source=record.source, source_id=record.source_id).paper
 
 
 def _said(error: Exception) -> str:
@@ -242,12 +257,12 @@ class _Shelf:
 
     def _join(self, paper: Paper, other: Paper) -> None:
         """Make another paper part of this one."""
-        joining.join(paper, other)
+        del self._papers[other.pk]
+        self._unread.discard(other.pk)
         for row in self._of_paper.pop(other.pk, []):
             row.paper = paper
             self._of_paper[paper.pk].append(row)
-        del self._papers[other.pk]
-        self._unread.discard(other.pk)
+        joining.join(paper, other)
 
     def _refill(self, paper: Paper) -> set[str]:
         changed = merging.fill(paper, map(merging.believed, self._of_paper[paper.pk]))

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 
 from django.urls import reverse
 
+from jobs.alerts import Subject, raise_alert, report_good
 from jobs.context import ActiveRun
 from jobs.definitions import find_job
 from jobs.models import JobRun
@@ -14,8 +15,8 @@ from jobs.notifications.message import Fact, Section
 from jobs.notifications.reports import send_report
 from knowledge.models import KnowledgePolicy
 
-#: What notification rules call the reports.
-SUCCEEDED, FAILED_IN_PART = "knowledge.update_succeeded", "knowledge.update_failed_in_part"
+#: What notification rules call the report of a run that went well, and the alert of one that did not quite.
+SUCCEEDED, INCOMPLETE = "knowledge.update_succeeded", "knowledge.update_incomplete"
 
 
 @dataclass
@@ -31,44 +32,58 @@ class Updated:
     known: int = 0
     skipped: int = 0
     failed: int = 0
-    #: Vectors that had to be made by the run itself; a worker of the queue `processing` may have made others.
-    passages_embedded: int = 0
     #: Each with topic, source, paper (the source's name for it; empty when the source failed) and reason.
     errors: list[dict[str, str]] = field(default_factory=list)
 
+    @property
+    def numbers(self) -> dict[str, int]:
+        return {name: value for name, value in asdict(self).items() if isinstance(value, int)}
+
 
 def tell(run: ActiveRun, result: Updated) -> None:
-    """Send the report of a run once, whatever number of attempts it takes."""
+    """Tell how a run went, once, whatever number of attempts it takes.
+
+    One alert for all runs of a job with the same parameters: it ends with the first of them that goes well.
+    """
     policy = KnowledgePolicy.current()
-    if run.failed_units and run.succeeded_units and policy.tell_failure:
-        _send(run, result, FAILED_IN_PART)
-    elif not run.failed_units and policy.tell_success:
-        _send(run, result, SUCCEEDED)
-
-
-def _send(run: ActiveRun, result: Updated, kind: str) -> None:
     row = JobRun.objects.filter(pk=run.id).first()
-    job = find_job(row.job) if row else None
-    has_failed = kind == FAILED_IN_PART
-    numbers = {name: value for name, value in asdict(result).items() if isinstance(value, int)}
-    sections = [
-        Section(
-            title="Papers",
-            facts=tuple(
-                Fact(label=name.replace("_", " "), value=f"{value:,}") for name, value in numbers.items()
-            ),
+    cause = f"{row.job} {row.parameters}" if row else "knowledge"
+    if not run.failed_units:
+        report_good(INCOMPLETE, cause, reason="An update went well.")
+        if policy.tell_success:
+            _report(run, row, result)
+    elif run.succeeded_units and policy.tell_failure:
+        raise_alert(
+            INCOMPLETE,
+            fingerprint=cause,
+            subject=Subject(type="run", id=str(run.id), text=_title(row), link=_page(row)),
+            title=f"{_title(row)}: {len(run.failed_units)} of "
+            f"{len(run.failed_units) + run.succeeded_units} parts failed",
+            message="\n".join(f"{name}: {reason}" for name, reason in run.failed_units.items()),
+            job=row.job if row else "",
+            owner_group_id=row.owner_group_id if row else None,
         )
-    ]
-    if has_failed:
-        reasons = "\n".join(f"{name}: {reason}" for name, reason in run.failed_units.items())
-        sections.append(Section(title="What failed", text=reasons))
-    send_report(
-        kind,
-        title=f"{job.title if job else 'Update'}: {'partly failed' if has_failed else 'done'}, {result.new:,} new papers",
-        text=f"{result.new:,} new, {result.updated:,} updated and {result.known:,} known papers.",
-        sections=sections,
-        severity="medium" if has_failed else "low",
-        path=reverse("admin:jobs_jobrun_change", args=[run.id]) if row else "",
-        data={"run": str(run.id), **numbers},
-        key=f"{kind}:{run.id}",
+
+
+def _report(run: ActiveRun, row: JobRun | None, result: Updated) -> None:
+    facts = tuple(
+        Fact(label=name.replace("_", " "), value=f"{value:,}") for name, value in result.numbers.items()
     )
+    send_report(
+        SUCCEEDED,
+        title=f"{_title(row)}: {result.new:,} new papers",
+        text=f"{result.new:,} new, {result.updated:,} updated and {result.known:,} known papers.",
+        sections=[Section(title="Papers", facts=facts)],
+        path=_page(row),
+        data={"run": str(run.id), **result.numbers},
+        key=f"{SUCCEEDED}:{run.id}",
+    )
+
+
+def _title(row: JobRun | None) -> str:
+    job = find_job(row.job) if row else None
+    return job.title if job else "An update"
+
+
+def _page(row: JobRun | None) -> str:
+    return reverse("admin:jobs_jobrun_change", args=[row.pk]) if row else ""

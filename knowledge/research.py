@@ -8,13 +8,13 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from jobs import audit
+from jobs import audit, schedules
 from jobs.definitions import enqueue, get_job
-from jobs.errors import IllegalState, InvalidSchedule
+from jobs.errors import InvalidSchedule
 from jobs.models import JobRun
 from jobs.schedules import Wish
 from jobs.when import When, when_of
-from knowledge import connectors, timetables
+from knowledge import connectors, research_runs, timetables
 from knowledge.connectors import Query
 from knowledge.errors import InvalidResearchJob, QueryRejected, UnknownConnector
 from knowledge.models import ResearchJob, Source
@@ -36,7 +36,7 @@ def hours_of(job: ResearchJob) -> int | None:
 
 def next_run_at(job: ResearchJob, now: datetime) -> datetime | None:
     """When it runs next by itself; None when it does not."""
-    return timetables.next_at(job.schedule, now) if job.is_enabled else None
+    return schedules.next_slot_at(job.schedule, now) if job.is_enabled else None
 
 
 @transaction.atomic
@@ -111,22 +111,12 @@ def _check(job: ResearchJob, sources: Sequence[Source] | None, *, is_new: bool) 
         raise InvalidResearchJob(problems)
 
 
-def _why_not(source: Source, keywords: Sequence[str]) -> str:
+def _why_not(source: Source, keywords: list[str]) -> str:
     try:
-        connectors.get(source.connector).checked(Query(text=query_text(keywords)))
+        connectors.get(source.connector).checked(Query(text=research_runs.either(keywords)))
     except (QueryRejected, UnknownConnector) as error:
         return str(error)
     return ""
-
-
-def query_text(keywords: Sequence[str]) -> str:
-    """What sources are asked: papers with any of the keywords, each taken as a phrase."""
-    return " OR ".join(f'"{words}"' if _is_phrase(words) else words for words in keywords)
-
-
-def _is_phrase(words: str) -> bool:
-    """Whether the keyword is plain words; what has quotation marks, brackets or fields of its own is sent as it is."""
-    return " " in words and not any(sign in words for sign in '"()[]:')
 
 
 def _put_schedule(job: ResearchJob, when: When | None, *, by: AbstractBaseUser | None) -> None:
@@ -176,10 +166,8 @@ def run(
 ) -> JobRun:
     """Let it look for papers now; gives the run. With `force_reprocess` known papers are stored and cut anew, too.
 
-    Raises IllegalState for one that is disabled. Whoever asks again with the same key gets the same run.
+    Also one that is disabled: that means not by itself. Whoever asks again with the same key gets the same run.
     """
-    if not job.is_enabled:
-        raise IllegalState(f"{job} is disabled.")
     audit.record(by, job, "Asked for a run" + (" that takes known papers anew." if force_reprocess else "."))
     return enqueue(
         get_job(JOB),

@@ -90,7 +90,7 @@ def drop(model: EmbeddingModel) -> None:
         if model.state == EmbeddingModel.State.LIVE:
             raise ValueError(f"The search asks {model}: let another model go live first.")
         _check_now()
-        cursor.execute(f"DROP INDEX IF EXISTS {_index_name(model)}")
+        cursor.execute(f"DROP INDEX IF EXISTS {index_name(model)}")
         cursor.execute("DELETE FROM knowledge_embedding WHERE model_id = %s", [model.pk])
         model.delete()
 
@@ -100,7 +100,7 @@ def create_index(model: EmbeddingModel) -> None:
     _check_now()
     with connection.cursor() as cursor:
         cursor.execute(
-            f"CREATE INDEX IF NOT EXISTS {_index_name(model)} ON knowledge_embedding"
+            f"CREATE INDEX IF NOT EXISTS {index_name(model)} ON knowledge_embedding"
             f" USING hnsw ((vector::halfvec({model.dimension})) halfvec_cosine_ops)"
             f" WITH (m = {_LINKS}, ef_construction = {_CARE}) WHERE model_id = {model.pk}"
         )
@@ -110,7 +110,7 @@ def drop_index(model: EmbeddingModel) -> None:
     """For loading many vectors at once: make it again afterwards."""
     _check_now()
     with connection.cursor() as cursor:
-        cursor.execute(f"DROP INDEX IF EXISTS {_index_name(model)}")
+        cursor.execute(f"DROP INDEX IF EXISTS {index_name(model)}")
 
 
 def without_vector(model: EmbeddingModel) -> QuerySet[Passage]:
@@ -119,7 +119,7 @@ def without_vector(model: EmbeddingModel) -> QuerySet[Passage]:
     return Passage.objects.filter(~Exists(current)).order_by("pk")
 
 
-def _index_name(model: EmbeddingModel) -> str:
+def index_name(model: EmbeddingModel) -> str:
     return f"knowledge_near_{model.pk}"
 
 

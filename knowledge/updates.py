@@ -68,7 +68,6 @@ def carry_out(run: ActiveRun, plans: Sequence[Plan]) -> Updated:
     run.step("Indexing")
     sparse.merge()
     result = _result(run.id, gathered)
-    result.passages_embedded = completed.passages
     result.papers_indexed = completed.papers
     result.errors += [{"topic": "", "source": "", **error} for error in completed.errors]
     troubles.note(gathered)

@@ -258,6 +258,7 @@ SPECTACULAR_SETTINGS = {
         "PassageMode": "knowledge.chunking.Mode",
         "ResearchRunState": "knowledge.research_history.STATES",
         "SearchMode": "knowledge.search.engine.Mode",
+        "UploadStatus": "knowledge.api.document_output.UPLOAD_STATUS",
         "SearchWish": "knowledge.search.wishes.MODES",
     },
     "POSTPROCESSING_HOOKS": [

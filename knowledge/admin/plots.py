@@ -52,39 +52,50 @@ def bars(title: str, values: Sequence[tuple[str, int]], *, by: str, what: str) -
     return Drawn(title, plot, (by, what.capitalize()), rows[::-1])
 
 
-def lines(
-    title: str, names: Mapping[str, str], points: Sequence[tuple[str, Mapping[str, float | None]]]
-) -> Drawn:
-    """A line from 0 to 1 for each of the names (kind and words), from point to point; what is not known is a gap."""
-    last = {
-        kind: next((v for _, values in reversed(points) if (v := values.get(kind)) is not None), None)
-        for kind in names
-    }
+@dataclass(frozen=True)
+class Point:
+    """Values at one time, from 0 to 1 by their kind; None is not known."""
+
+    #: Below the axis, and in the table.
+    short: str
+    name: str
+    values: Mapping[str, float | None]
+
+
+def lines(title: str, names: Mapping[str, str], points: Sequence[Point]) -> Drawn:
+    """A line for each of the names (kind and words), from point to point; what is not known is a gap."""
+    last = {kind: _last(points, kind) for kind in names}
     told = [f"{names[kind]} {value:.3f}" for kind, value in last.items() if value is not None]
-    plot = Plot(
-        f"{title}: {len(points)} runs; last {', '.join(told) or 'nothing'}.",
-        width=WIDTH,
-        height=HEIGHT,
-        left=LEFT,
-    )
+    summary = f"{title}: {len(points)} times; the last {', '.join(told) or 'nothing'}."
+    plot = Plot(summary, width=WIDTH, height=HEIGHT, left=LEFT)
     step = (WIDTH - LEFT) / max(len(points), 1)
     for kind in names:
-        piece: list[tuple[float, float]] = []
-        for number, (_, values) in enumerate([*points, ("", {})]):
-            value = values.get(kind)
-            if value is not None:
-                piece.append((LEFT + (number + 0.5) * step, HEIGHT - BOTTOM - value * _INNER))
-            elif piece:
-                plot.lines.append((kind, " ".join(f"{x:.1f},{y:.1f}" for x, y in piece)))
-                plot.dots += [Rect(kind, round(x, 1), round(y, 1), 0, 0) for x, y in piece]
-                piece = []
-    plot.x_labels = _below([name for name, _ in points], step)
+        for piece in _pieces([point.values.get(kind) for point in points]):
+            places = [(LEFT + (n + 0.5) * step, HEIGHT - BOTTOM - value * _INNER) for n, value in piece]
+            plot.lines.append((kind, " ".join(f"{x:.1f},{y:.1f}" for x, y in places)))
+            plot.dots += [Rect(kind, round(x, 1), round(y, 1), 0, 0) for x, y in places]
+    plot.x_labels = _below([point.short for point in points], step)
     plot.y_labels = [_beside(share / 2, f"{share / 2:g}") for share in range(3)]
     rows = [
-        (name, *(f"{values[kind]:.3f}" if values.get(kind) is not None else "" for kind in names))
-        for name, values in points
+        (point.name, *("" if (value := point.values.get(kind)) is None else f"{value:.3f}" for kind in names))
+        for point in points
     ]
-    return Drawn(title, plot, ("Run", *names.values()), rows[::-1])
+    return Drawn(title, plot, ("When", *names.values()), rows[::-1])
+
+
+def _last(points: Sequence[Point], kind: str) -> float | None:
+    return next((v for point in reversed(points) if (v := point.values.get(kind)) is not None), None)
+
+
+def _pieces(values: Sequence[float | None]) -> list[list[tuple[int, float]]]:
+    """The stretches between gaps."""
+    found: list[list[tuple[int, float]]] = [[]]
+    for number, value in enumerate(values):
+        if value is not None:
+            found[-1].append((number, value))
+        elif found[-1]:
+            found.append([])
+    return [piece for piece in found if piece]
 
 
 def _below(names: Sequence[str], step: float) -> list[Label]:

@@ -13,9 +13,10 @@ from django.utils.http import urlencode
 
 from jobs.admin import navigation
 from jobs.admin.base import require
-from knowledge.admin import looks
+from knowledge.admin import box, looks
 from knowledge.admin.looks import Label, Piece
-from knowledge.admin.search_form import MODES, PAGES, PER_PAGE, RETRACTED, Choices, SearchForm
+from knowledge.admin.search_form import PAGES, PER_PAGE, SearchForm
+from knowledge.answers import InvalidQuestion
 from knowledge.embedding import EmbeddingError
 from knowledge.models import EmbeddingModel, Paper, Part
 from knowledge.search import engine
@@ -81,26 +82,35 @@ class SearchPage:
         self.form = SearchForm(request.GET)
 
     def response(self) -> HttpResponse:
-        if self.request.method == "POST":
-            # The box sends everything; the address keeps only what says something.
-            return HttpResponseRedirect(reverse(URL_NAME) + SearchForm(self.request.POST).address(page=None))
+        if self.request.method != "POST":
+            return self._render()
+        self.form = SearchForm(self.request.POST)
+        if "_ask" in self.request.POST:
+            return self._ask()
+        # The box sends everything; the address keeps only what says something.
+        return HttpResponseRedirect(reverse(URL_NAME) + self.form.address(page=None))
+
+    def _ask(self) -> HttpResponse:
+        require(self.request, box.ASK, box.VIEW)
+        try:
+            question = box.ask(self.request)
+        except InvalidQuestion as error:
+            return self._render(refusal=" ".join(reason for said in error.fields.values() for reason in said))
+        except EmbeddingError as error:
+            return self._render(refusal=f"Questions cannot be answered now. {error}")
+        return HttpResponseRedirect(reverse("admin:knowledge_question_change", args=[question.pk]))
+
+    def _render(self, refusal: str = "") -> HttpResponse:
         form = self.form
-        found = self._search() if form.query else None
+        found = self._search() if form.query and not refusal else None
         page = form.value("page") or 1
         pages = -(-found.total // PER_PAGE) if found else 0
         context: dict[str, Any] = {
             **admin.site.each_context(self.request),
+            **box.context(self.request, form),
             "title": "Search and ask",
-            "form": form,
-            "query": form.query,
-            "choices": Choices.now(),
-            "values": {name: form.value(name) for name in form.fields},
-            "modes": [(mode.value, text) for mode, text in MODES.items()],
-            "retracted_choices": [(one.value, text) for one, text in RETRACTED.items()],
-            "mode": form.wanted_mode.value,
-            "retracted": form.wanted_retracted.value,
+            "refusal": refusal,
             "found": found,
-            "chosen": form.chosen,
             "left_out": form.left_out,
             "page": page,
             "pages": [(number, form.address(page=number)) for number in range(1, pages + 1)],
@@ -110,7 +120,6 @@ class SearchPage:
             "with_retracted": form.address(retracted="include", page=None),
             "with_both": form.address(mode=None, page=None),
             "papers": Paper.objects.count() if not (found and found.results) else None,
-            "may_ask": self.request.user.has_perm("knowledge.ask_question"),
         }
         return TemplateResponse(self.request, "admin/knowledge/search.html", context)
 
@@ -170,15 +179,16 @@ def _facts(part: Part) -> list[str]:
     return [fact for fact in facts if fact]
 
 
-def address_of(part: Part, passage: int, query: str = "") -> str:
-    """Where a passage is read in its place."""
+def address_of(part: Part, passage: int | None, query: str = "") -> str:
+    """Where a passage is read in its place; where its text begins without one."""
     given = {"q": query[:200]} if query else {}
     if part.paper_id:
         address = reverse("knowledge-paper", args=[part.paper_id])
     else:
         address = reverse("knowledge-document", args=[part.document_id])
         given["part"] = str(part.number + 1)
-    return f"{address}{'?' + urlencode(given) if given else ''}#passage-{passage}"
+    anchor = f"#passage-{passage}" if passage is not None else ""
+    return f"{address}{'?' + urlencode(given) if given else ''}{anchor}"
 
 
 def view(request: HttpRequest) -> HttpResponse:

@@ -1,8 +1,44 @@
 """Whether a claim agrees with a text that it is said to stand on, as far as rules can tell. Strict: in doubt it does not."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable
+from itertools import takewhile
 
 from knowledge.answers.claims import Claim, Direction, Number, Token, claim_of, folded
+from knowledge.search.words import stem
+
+_GENERAL_WORDS = """
+study studies trial trials research researchers authors finding findings found show shows showed shown report reported reports
+observe observed observation result results data evidence according conclude concluded overall indicate demonstrate demonstrated
+paper investigate analysis compared
+"""
+_OWN_WORDS = """
+confirm confirmed reveal revealed establish established provide provides provided support supports suggest suggests suggested
+finally furthermore moreover previously recently recent present new novel strong strongly clear clearly taken together collectively
+first direct work current known note noted notably evident likely possible estimate estimated
+"""
+#: Words that anybody may add to what a source says.
+_GENERAL = frozenset(stem(word) for word in _GENERAL_WORDS.split())
+#: Words of a source in front of "that" which leave what follows the source's own word.
+_OWN_WORD = _GENERAL | frozenset(stem(word) for word in _OWN_WORDS.split())
+#: Words that stand for each other.
+_SAME = {
+    stem(word): frozenset(stem(other) for other in group.split())
+    for group in (
+        "patient people person individual participant subject",
+        "death mortality died fatal fatality deaths",
+        "men male man males",
+        "women female woman females",
+        "child children pediatric paediatric",
+        "associated association linked correlated correlation related",
+        "tumor tumour",
+        "adult adults",
+        "effective efficacy effectiveness",
+    )
+    for word in group.split()
+}
+#: Stems are of one word when they begin with so many same letters, and with so large a part of the longer one.
+_LEAST_SHARED, _SHARE = 6, 0.75
 
 
 def objection(claim: Claim, source: Claim) -> str:
@@ -18,6 +54,32 @@ def disagree(one: str, two: str) -> bool:
         for check in (_negation, _direction)
         for claim, other in ((first, second), (second, first))
     )
+
+
+def unknown(claim: Claim, source: Claim) -> list[str]:
+    """The telling words of a claim that the source does not have in any form, in their order."""
+    return list(
+        dict.fromkeys(
+            token.text
+            for token in _telling(claim)
+            if token.stem not in _GENERAL
+            and not (token.direction and source.directions)
+            and not _has_word(source, token)
+        )
+    )
+
+
+def _has_word(source: Claim, token: Token) -> bool:
+    if token.stem in source.stems:
+        return True
+    alike = _SAME.get(token.stem, frozenset())
+    return any(root in alike or _is_form_of(token.stem, root) for root in source.stems)
+
+
+def _is_form_of(one: str, two: str) -> bool:
+    """Whether two stems are of one word: "inhibit" and "inhibitor". Names of drugs that begin alike are not."""
+    shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, two, strict=False)))
+    return shared >= _LEAST_SHARED and shared >= _SHARE * max(len(one), len(two))
 
 
 def _numbers(claim: Claim, source: Claim) -> str:
@@ -46,6 +108,24 @@ def _names(claim: Claim, source: Claim) -> str:
     for key, name in claim.names.items():
         if key not in known and key.removesuffix("s") not in known and f"{key}s" not in known:
             return f"The name “{name}” does not stand in what it cites."
+    return ""
+
+
+def _words(claim: Claim, source: Claim) -> str:
+    added = unknown(claim, source)
+    return f"The word “{added[0]}” does not stand in what it cites." if added else ""
+
+
+def _frame(claim: Claim, source: Claim) -> str:
+    """What a source only tells of, such as what somebody is asked to say, is not its own word."""
+    for token in source.tokens:
+        if token.text.lower() != "that" or any(other.text.lower() == "that" for other in claim.tokens):
+            continue
+        behind = {other.stem for other in _telling(source) if other.place > token.place}
+        before = [other for other in _telling(source) if other.place < token.place]
+        foreign = [other.text for other in before if other.stem not in _OWN_WORD | claim.stems]
+        if foreign and claim.stems <= behind:
+            return f"What it cites only tells of that (“{foreign[0]} … that”)."
     return ""
 
 
@@ -83,8 +163,8 @@ def _turned(claim: Claim, cue: Token, source: Claim) -> bool:
     """Whether what the cue is about goes the other way in the source, where each thing goes as its nearest cue says."""
     about = _nearest(claim, cue)
     ways: list[Direction | None] = []
-    for stem in about:
-        there = [other for other in _telling(source) if other.stem == stem and other.direction is None]
+    for root in about:
+        there = [other for other in _telling(source) if other.stem == root and other.direction is None]
         ways += [_way(other, source) for other in there[:1]]
     return bool(ways) and all(way is not None and way != cue.direction for way in ways)
 
@@ -106,31 +186,34 @@ def _way(token: Token, source: Claim) -> Direction | None:
 
 def _owners(claim: Claim, source: Claim) -> str:
     """Numbers that have changed places: "10% on placebo, 20% on aspirin" is not "20% on placebo, 10% on aspirin"."""
-    if len(claim.numbers) < 2:
-        return ""
-    here, there = _owned(claim), _owned(source)
-    for value, stems in here.items():
-        own = there.get(value, set())
-        others = set().union(*(owned for other, owned in there.items() if other != value and other in here))
-        if stems & others and not stems & own:
-            return f"The number {value} belongs to something else in what it cites."
+    for unit in dict.fromkeys(number.unit for number in claim.numbers):
+        here, there = _alone(_owned(claim, unit)), _alone(_owned(source, unit))
+        for value, roots in here.items():
+            others: set[str] = set().union(*(owned for other, owned in there.items() if other != value))
+            if roots & others and not roots & there.get(value, set()):
+                return f"The number {value} belongs to something else in what it cites."
     return ""
 
 
-def _owned(claim: Claim) -> dict[str, set[str]]:
-    """The telling words that stand with each number: those behind it, or before it when none stands behind the last."""
-    places = [number.place for number in claim.numbers]
+def _alone(owned: dict[str, set[str]]) -> dict[str, set[str]]:
+    """Without the words that several numbers own."""
+    counts = Counter(root for roots in owned.values() for root in roots)
+    return {value: {root for root in roots if counts[root] == 1} for value, roots in owned.items()}
+
+
+def _owned(claim: Claim, unit: str) -> dict[str, set[str]]:
+    """The telling words that stand with each number of a unit: those behind it, or else before it."""
+    places = {number.place: number for number in claim.numbers if number.unit == unit}
     telling = list(_telling(claim))
-    is_first = any(token.place > places[-1] + 1 for token in telling) if places else False
+    is_first = any(token.place > max(places, default=0) + 1 for token in telling)
     owned: dict[str, set[str]] = {}
-    for number in claim.numbers:
-        bounds = [place for place in places if (place > number.place) == is_first and place != number.place]
+    for place, number in places.items():
         if is_first:
-            low, high = number.place, min(bounds, default=number.place + 1000)
+            low, high = place, min((other for other in places if other > place), default=len(claim.text))
         else:
-            low, high = max(bounds, default=-1), number.place
-        stems = {token.stem for token in telling if low < token.place < high}
-        owned.setdefault(f"{number.value.normalize():f}", set()).update(stems)
+            low, high = max((other for other in places if other < place), default=-1), place
+        roots = {token.stem for token in telling if low < token.place < high}
+        owned.setdefault(f"{number.value.normalize():f}", set()).update(roots)
     return owned
 
 
@@ -176,8 +259,10 @@ def _telling(claim: Claim) -> Iterable[Token]:
 _CHECKS: tuple[Callable[[Claim, Claim], str], ...] = (
     _numbers,
     _names,
+    _words,
+    _frame,
     _negation,
+    _sides,
     _direction,
     _owners,
-    _sides,
 )

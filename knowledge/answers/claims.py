@@ -139,20 +139,27 @@ class Direction(IntEnum):
     UP = 1
 
 
+#: Beginnings of words, and whole words, that say it.
 _UP = """
-increas elev rais rise rose risen higher high greater more enhanc promot upregul activ stimul induc improv gain acceler augment
-boost larger longer stronger superior benefici favor favour facilit potenti amplifi exce posit expand strengthen better
-sensit older frequent earlier trigger
+increas elevat rais enhanc promot upregulat up-regulat activat stimulat induc improv accelerat augment boost strengthen
+facilitat potentiat amplif exceed expand exacerbat aggravat outperform outnumber
 """
 _DOWN = """
-decreas reduc lower low less fewer diminish suppress inhibit downregul block attenu prevent impair declin slow weaken smaller
-shorter weaker inferior harm abolish abrog antagon restrict limit fall fell fallen drop shrink neg worsen wors resist
-younger rare later deplet mitig allevi repress curtail disrupt delay lose loss lost
+decreas reduc diminish suppress inhibit downregulat down-regulat block attenuat prevent impair declin slow weaken abolish
+abrogat antagoni restrict shrink shrank worsen deteriorat deplet mitigat alleviat repress curtail disrupt halv
 """
-_DIRECTIONS = {
-    **{stem(word): Direction.UP for word in _UP.split()},
-    **{stem(word): Direction.DOWN for word in _DOWN.split()},
-}
+_UP_WORDS = """
+higher high greater more larger longer stronger superior beneficial rise rises rose risen rising grew grows gain gains
+better sensitive positive frequent earlier older doubled tripled
+"""
+_DOWN_WORDS = """
+lower lowers lowered lowering low less fewer smaller shorter weaker inferior harmful fall falls fell fallen falling drop drops dropped lose
+loses lost loss worse resistant negative rare later younger delay delays delayed limits limited
+"""
+_BEGINNINGS = tuple((word, Direction.UP) for word in _UP.split()) + tuple(
+    (word, Direction.DOWN) for word in _DOWN.split()
+)
+_WHOLE = dict.fromkeys(_UP_WORDS.split(), Direction.UP) | dict.fromkeys(_DOWN_WORDS.split(), Direction.DOWN)
 _LETTERS_AND_DIGITS = re.compile(r"(?=.*\d)(?=.*[^\W\d_])", re.DOTALL)
 
 
@@ -241,20 +248,28 @@ def _read(raw: list[tuple[str, str]]) -> tuple[dict[int, Token], list[Number]]:
             if (worded := _worded(place, text, following)) is not None:
                 numbers.append(worded)
             else:
-                tokens[place] = _token(place, text, begins=begins)
+                is_unit = bool(numbers) and numbers[-1].place == place - 1 and numbers[-1].unit != ""
+                tokens[place] = _token(place, text, begins=begins, is_unit=is_unit)
         begins = kind == "sign" and text in ".!?"
     return tokens, numbers
 
 
-def _token(place: int, text: str, *, begins: bool) -> Token:
+def _token(place: int, text: str, *, begins: bool, is_unit: bool) -> Token:
     low = text.lower()
-    root = stem(low)
-    is_name = _is_name(text, begins=begins)
-    is_telling = low not in ASKING and (len(low) > 1 or is_name) and low not in _NEGATIONS
-    direction = _DIRECTIONS.get(root)
-    for part in low.split("-") if direction is None else ():
-        direction = direction or _DIRECTIONS.get(stem(part))
-    return Token(place, text, root, is_telling, is_name, direction=direction)
+    is_name = not is_unit and _is_name(text, begins=begins)
+    is_telling = low not in ASKING and low not in _NEGATIONS and (len(low) > 1 or is_name) and not is_unit
+    return Token(place, text, stem(low), is_telling, is_name, direction=_direction(low))
+
+
+@lru_cache(maxsize=50_000)
+def _direction(word: str) -> Direction | None:
+    for part in (word, *word.split("-")):
+        if (known := _WHOLE.get(part)) is not None:
+            return known
+        for beginning, direction in _BEGINNINGS:
+            if part.startswith(beginning):
+                return direction
+    return None
 
 
 def _is_name(text: str, *, begins: bool) -> bool:

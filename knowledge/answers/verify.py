@@ -5,11 +5,11 @@ No model judges here, only rules that can be read; docs/answers.md says what the
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise, product
+from itertools import product
 
 import numpy as np
 
-from knowledge.answers.agreement import objection
+from knowledge.answers.agreement import objection, unknown
 from knowledge.answers.base import Brief, Found, Said
 from knowledge.answers.claims import Claim, claim_of
 from knowledge.answers.reading import plain
@@ -23,6 +23,9 @@ LEAST_WORDS = 0.6
 _MOST_TOGETHER = 2
 _MOST_CITED = 5
 _LONGEST = 1000
+#: Support of what is not word for word.
+_MOST = 0.99
+_TOO_LITTLE = "What it cites supports it too little."
 
 
 @dataclass(frozen=True)
@@ -80,50 +83,55 @@ def _stands_in(text: str, passage: Found) -> bool:
 
 
 def _judged(said: Said, cited: Sequence[Found], nearness: "_Nearness") -> Verdict:
-    """The verdict by the sentences that bear it out best, of those against which nothing speaks."""
+    """The verdict by what bears it out best. Nothing may speak against it there; what stands elsewhere does not help."""
     claim = claim_of(plain(said.text))
     if not claim.stems:
         return Verdict(said, 0.0, "It has no telling words.")
-    best = Verdict(said, 0.0, "What it cites says nothing of the kind.")
-    for texts in _grounds(claim, cited):
-        ground = claim_of(" ".join(texts))
-        words = _shared(claim, ground)
-        reason = _missing(claim, ground) if words < LEAST_WORDS else objection(claim, ground)
-        support = round(0.5 * words + 0.5 * nearness.of(said, texts), 3)
-        if ground.is_hedged and not claim.is_hedged:
-            reason = reason or "It is surer than what it cites."
-        if not reason and support < LEAST_SUPPORT:
-            reason = (
-                f"What it cites supports it too little: {support:.2f}, and {LEAST_SUPPORT:.2f} is needed."
-            )
-        verdict = Verdict(said, support if not reason else 0.0, reason)
-        if _rank(verdict, support) > _rank(best, best.support):
-            best = verdict
-    return best
+    grounds = [(_support(said, claim, texts, nearness), texts) for texts in _grounds(claim, cited)]
+    if not grounds:
+        return Verdict(said, 0.0, "What it cites has no whole sentence.")
+    reasons = []
+    for support, texts in sorted(grounds, reverse=True):
+        reason = _against(claim, claim_of(" ".join(texts)), support)
+        if not reason:
+            return Verdict(said, support)
+        reasons.append(reason)
+    return Verdict(said, 0.0, reasons[0])
 
 
-def _rank(verdict: Verdict, support: float) -> tuple[bool, float]:
-    return verdict.is_supported, support
+def _support(said: Said, claim: Claim, texts: Sequence[str], nearness: "_Nearness") -> float:
+    """Half of it the share of its words, half how similar the sentences are; never quite 1 for other words."""
+    words = _shared(claim, claim_of(" ".join(texts)))
+    return min(round(0.5 * words + 0.5 * nearness.of(said, texts), 3), _MOST)
+
+
+def _against(claim: Claim, ground: Claim, support: float) -> str:
+    """What speaks against a claim on this ground; "" if nothing does."""
+    if support < LEAST_SUPPORT and _shared(claim, ground) < LEAST_WORDS:
+        named = ", ".join(f"“{word}”" for word in unknown(claim, ground)[:5])
+        return (
+            f"What it cites says nothing of the kind; it has no word such as {named}."
+            if named
+            else _TOO_LITTLE
+        )
+    if reason := objection(claim, ground):
+        return reason
+    if ground.is_hedged and not claim.is_hedged:
+        return "It is surer than what it cites."
+    return "" if support >= LEAST_SUPPORT else f"{_TOO_LITTLE} ({support:.2f} of {LEAST_SUPPORT:.2f})"
 
 
 def _shared(claim: Claim, ground: Claim) -> float:
-    return len(claim.stems & ground.stems) / len(claim.stems)
-
-
-def _missing(claim: Claim, ground: Claim) -> str:
-    missing = [token.text for token in claim.tokens if token.is_telling and token.stem not in ground.stems]
-    named = ", ".join(f"“{word}”" for word in dict.fromkeys(missing[:5]))
-    return f"Too many of its words do not stand in what it cites: {named}."
+    return 1 - len(unknown(claim, ground)) / len(claim.stems)
 
 
 def _grounds(claim: Claim, cited: Sequence[Found]) -> Iterator[tuple[str, ...]]:
-    """What may bear a claim out: a sentence, two neighbours, or with several passages the nearest sentences of each."""
+    """What may bear a claim out: one sentence; of several passages also one of each, taken together."""
     several = []
     for passage in cited:
         own = [sentence.text for sentence in passage.sentences]
         several.append(sorted(own, key=lambda text: -_shared(claim, claim_of(text)))[:_MOST_TOGETHER])
         yield from ((text,) for text in own)
-        yield from pairwise(own)
     if len(cited) > 1:
         yield from product(*several)
 

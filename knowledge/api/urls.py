@@ -2,8 +2,17 @@
 
 from typing import Any
 
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, include, path
 
+from knowledge.api.answers import (
+    ChatView,
+    FeedbackViewSet,
+    HistoryViewSet,
+    MessageView,
+    ResearchConfigView,
+    ResearchHealthView,
+    ResearchStatsView,
+)
 from knowledge.api.evaluation import EvaluationViewSet, JudgedQueryViewSet
 from knowledge.api.online import GuidelinesView, LatestView, OnlineStatusView, SearchPubmedView
 from knowledge.api.papers import PaperViewSet
@@ -86,6 +95,23 @@ urlpatterns: list[URLPattern | URLResolver] = [
         EvaluationViewSet.as_view({"get": "retrieve"}),
         name="knowledge-evaluation-detail",
     ),
+    path("research/chat/", ChatView.as_view(), name="knowledge-research-chat"),
+    path("research/health/", ResearchHealthView.as_view(), name="knowledge-research-health"),
+    path("research/config/", ResearchConfigView.as_view(), name="knowledge-research-config"),
+    path("research/stats/", ResearchStatsView.as_view(), name="knowledge-research-stats"),
+    path("medical/chat/message/", MessageView.as_view(), name="knowledge-chat-message"),
+    path("medical/chat/history/", HistoryViewSet.as_view({"get": "list"}), name="knowledge-question-list"),
+    path(
+        "medical/chat/history/<int:pk>/",
+        HistoryViewSet.as_view({"get": "retrieve", "delete": "destroy"}),
+        name="knowledge-question-detail",
+    ),
+    path(
+        "answers/<int:pk>/feedback/",
+        FeedbackViewSet.as_view({"post": "give"}),
+        name="knowledge-answer-feedback",
+    ),
+    path(_MEDICAL, include("knowledge.api.document_urls")),
     path(_CRONJOBS, ResearchJobViewSet.as_view({"get": "list", "post": "create"}), name="cronjob-list"),
     path(
         f"{_CRONJOBS}<int:pk>/", ResearchJobViewSet.as_view({**_ONE, "put": "update"}), name="cronjob-detail"

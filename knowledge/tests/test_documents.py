@@ -68,11 +68,27 @@ def upload(content=b"Aspirin helps against headache.", name="aspirin.txt", **det
     return documents.receive(name, content, by=None, **details)
 
 
+def upload_of(name, content, **details):
+    return documents.receive(name, content, **details)
+
+
 def processed(content=b"Aspirin helps against headache.", name="aspirin.txt", **details):
     received = upload(content, name, **details)
     run = execute(received.run)
     received.document.refresh_from_db()
     return received.document, run
+
+
+def run_of(document):
+    run = documents.run_of(document)
+    assert run is not None
+    return run
+
+
+def lacking():
+    live = spaces.live()
+    assert live is not None
+    return spaces.missing(live)
 
 
 def cite(document, text="What helps?"):
@@ -92,7 +108,7 @@ def found(query, mode=Mode.SPARSE):
 
 
 def test_an_upload_is_kept_and_queued(ada):
-    received = documents.receive(
+    received = upload_of(
         "C:\\leaflets\\Aspirin_use.txt",
         b"It helps.",
         category=" Pain  relief ",
@@ -222,7 +238,7 @@ def test_a_document_is_found_by_words_and_by_meaning(letters):
         "document_id": document.pk, "title": "Manual", "pages": 0, "characters": len(LONG),
         "passages": passages.count(), "embedded": passages.count(),
     }  # fmt: skip
-    assert spaces.missing(spaces.live()) == 0
+    assert lacking() == 0
     (hit,) = search("xylograph7", mode=Mode.SPARSE)
     assert "xylograph7" in hit.part.text
     assert set(found("xylograph7", Mode.DENSE)) == {"Manual"}
@@ -410,7 +426,7 @@ def test_reading_again_changes_nothing_when_nothing_has_changed(letters):
     passages = set(Passage.objects.values_list("pk", flat=True))
     letters.asked.clear()
     run = execute(documents.read_again(document, by=None, trigger=ADMIN))
-    assert run.result["embedded"] == 0
+    assert run.result is not None and run.result["embedded"] == 0
     assert letters.asked == []
     assert set(Passage.objects.values_list("pk", flat=True)) == passages
 
@@ -434,9 +450,9 @@ def test_another_title_makes_passages_anew(letters, ada):
     document.refresh_from_db()
     assert (document.title, document.tags, document.state) == ("Fever", ["heat"], State.QUEUED)
     assert found("headache") == ["Pain"]
-    execute(documents.run_of(document))
+    execute(run_of(document))
     assert (found("headache"), found("pain")) == (["Fever"], [])
-    assert spaces.missing(spaces.live()) == 0
+    assert lacking() == 0
 
 
 def test_other_details_make_nothing_anew():
@@ -509,7 +525,7 @@ def test_a_citation_outlives_the_passages_it_was_read_in(letters):
     document, _ = processed(LONG.encode(), title="Pain")
     citation = cite(document)
     document = documents.change(document, {"title": "Fever"}, by=None, trigger=ADMIN)
-    execute(documents.run_of(document))
+    execute(run_of(document))
     citation.refresh_from_db()
     assert (citation.passage, citation.document, citation.quote) == (None, document, "It helps.")
 

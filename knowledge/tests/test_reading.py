@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from knowledge import reading
+from knowledge.reader_process import Limits
 from knowledge.readers import (
     AnotherFormat,
     ReadingStopped,
@@ -204,9 +205,7 @@ def test_a_pdf_without_text_says_why(content, reason):
 
 
 def confined(**limits):
-    return reading.Limits(
-        **({"memory": 400 << 20, "seconds": 20, "pages": 100, "characters": 100_000} | limits)
-    )
+    return Limits(**({"memory": 400 << 20, "seconds": 20, "pages": 100, "characters": 100_000} | limits))
 
 
 @pytest.mark.parametrize(

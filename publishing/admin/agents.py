@@ -26,12 +26,12 @@ from django.utils.text import Truncator
 from jobs import display
 from jobs.admin import navigation, subjects
 from jobs.admin.base import ChangeList, DropdownFilter, ModelAdmin, require, user_of
+from jobs.admin.deleting import MayRefuse
 from jobs.errors import IllegalState, InvalidParameters
 from jobs.models import JobRun
 from publishing import agents, quotas, writers
 from publishing.admin.agent_form import WriteForm, preview
 from publishing.admin.agent_page import AgentPage, in_pairs, next_run_in_words, page_of
-from publishing.admin.deleting import MayRefuse
 from publishing.admin.zones import viewer_zone
 from publishing.errors import QuotaExceeded
 from publishing.models import Agent, Post

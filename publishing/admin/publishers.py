@@ -16,11 +16,11 @@ from unfold import widgets
 from jobs import display
 from jobs.admin import navigation, subjects
 from jobs.admin.base import ChangeList, ModelAdmin, require, user_of
+from jobs.admin.deleting import MayRefuse
 from jobs.admin.settings_form import SettingsForm
 from jobs.errors import InvalidInput
 from jobs.models import JobRun
 from publishing import configuration, publishers, standing
-from publishing.admin.deleting import MayRefuse
 from publishing.models import Publisher
 from publishing.publishers.base import AnyKind
 from publishing.standing import Standing

@@ -14,7 +14,7 @@ from knowledge import embedding, previews, timetables
 from knowledge.embedding import EmbeddingError
 from knowledge.models import KnowledgePolicy, Source
 from knowledge.previews import QueryPreview
-from knowledge.research import query_text
+from knowledge.research_runs import either
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def checks(
     interval_hours: int | None = None,
 ) -> list[Check]:
     """Each source, the maker of vectors, their store, the timing if one is given, and a worker. Stores nothing."""
-    asked = [(source, query_text(keywords)) for source in sources]
+    asked = [(source, either(keywords)) for source in sources]
     found = [_source(preview) for preview in previews.preview(asked, days_back=days_back)]
     if not found:
         found = [Check("sources", False, "There is no enabled source.")]

@@ -97,11 +97,8 @@ def test_a_night_whose_workers_are_killed_ten_times_ends_as_an_undisturbed_one(
     chance = random.Random(20261122)
     run = night()
     for kill in range(KILLS):
-        eventually(
-            lambda: JobRun.objects.filter(pk=run.pk, status="running", attempt=kill + 1).exists(),
-            f"attempt {kill + 1} runs",
-            tell=world.tell,
-        )
+        begun = JobRun.objects.filter(pk=run.pk, status="running", attempt=kill + 1)
+        eventually(begun.exists, f"attempt {kill + 1} runs", tell=world.tell)
         time.sleep(chance.uniform(0.05, 1.0))
         current.kill()
         current = worker()

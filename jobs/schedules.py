@@ -4,7 +4,7 @@ import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -20,6 +20,7 @@ from jobs.errors import IllegalState, InvalidSchedule
 from jobs.models import JobRun, Schedule, SchedulePolicy
 from jobs.passed import MakeUp
 from jobs.policies import Policies
+from jobs.timing import InvalidTiming, timing_of
 from jobs.when import When, timing_of_when, timing_row, when_of
 
 _TAKEN = "There is a schedule of this name already."
@@ -201,6 +202,22 @@ def _make_up(
 
 def _runs_made(made: list[uuid.UUID]) -> str:
     return f" Made up for {len(made)} slot{'' if len(made) == 1 else 's'}." if made else ""
+
+
+def next_slot_at(row: PeriodicTask | None, now: datetime) -> datetime | None:
+    """When a schedule will fire next; None for no schedule, and for one that is off or will not fire again."""
+    if row is None or not row.enabled:
+        return None
+    policy, since = row.policy, now
+    if policy.is_paused(now):
+        if policy.paused_until is None:
+            return None
+        since = policy.paused_until - timedelta(microseconds=1)  # its end is not paused any more
+    try:
+        slots = timing_of(row, anchor=policy.anchor_at or now.replace(microsecond=0)).slots(since, limit=1)
+        return next(slots, None)
+    except InvalidTiming:
+        return None
 
 
 def _anchor(task: PeriodicTask) -> datetime | None:

@@ -8,9 +8,8 @@ from jobs.context import ActiveRun
 from jobs.definitions import get_job
 from jobs.errors import PermanentError, RunCancelled
 from jobs.models import JobRun
-from knowledge import documents, embedding, indexing, reading, spaces, vectors
+from knowledge import documents, indexing, reading, spaces, vectors
 from knowledge.chunking import Mode
-from knowledge.embedding import Embedder
 from knowledge.errors import KnowledgeError
 from knowledge.models import Document, DocumentFile, KnowledgePolicy, Passage
 from knowledge.readers import reader_for
@@ -55,14 +54,6 @@ def process(run: ActiveRun, document_id: int) -> Processed:
     except Exception as error:
         _say_why(run, document, error)
         raise
-
-
-def current_embedder() -> Embedder:
-    """Who makes vectors of new passages: whoever made those that the search asks; at first whom the policy names."""
-    live = spaces.live()
-    if live is not None:
-        return spaces.embedder_of(live.name)
-    return embedding.get(KnowledgePolicy.current().embedder)
 
 
 def _begin(run: ActiveRun, document_id: int) -> Document:
@@ -121,7 +112,7 @@ def _index(document: Document, found: Reading) -> int:
 
 def _embed(run: ActiveRun, document: Document, total: int) -> int:
     """Make the vectors that it lacks; how many that were."""
-    embedder = current_embedder()
+    embedder = spaces.current_embedder()
     model = spaces.of(embedder)
     lacking = spaces.without_vector(model).filter(part__document=document).select_related("part")
     there = total - lacking.count()

@@ -8,7 +8,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from jobs import audit
+from jobs import audit, schedules
 from jobs.definitions import enqueue, get_job
 from jobs.errors import InvalidSchedule
 from jobs.models import JobRun
@@ -36,7 +36,7 @@ def hours_of(job: ResearchJob) -> int | None:
 
 def next_run_at(job: ResearchJob, now: datetime) -> datetime | None:
     """When it runs next by itself; None when it does not."""
-    return timetables.next_at(job.schedule, now) if job.is_enabled else None
+    return schedules.next_slot_at(job.schedule, now) if job.is_enabled else None
 
 
 @transaction.atomic

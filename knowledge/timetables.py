@@ -1,7 +1,6 @@
 """The schedules that topics and research jobs have of their own."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
 
 from django.contrib.auth.models import AbstractBaseUser
 from django_celery_beat.models import PeriodicTask
@@ -9,29 +8,12 @@ from django_celery_beat.models import PeriodicTask
 from jobs import schedules
 from jobs.models import Schedule
 from jobs.schedules import Wish
-from jobs.timing import InvalidTiming, timing_of
 from jobs.when import When, when_of
 
 
 def cron_of(row: PeriodicTask | None) -> str:
     """When the schedule fires, as a cron expression; "" when there is none, or not by cron."""
     return "" if row is None else when_of(row).cron or ""
-
-
-def next_at(row: PeriodicTask | None, now: datetime) -> datetime | None:
-    """When the schedule fires next; None when it does not."""
-    if row is None or not row.enabled:
-        return None
-    policy, since = row.policy, now
-    if policy.is_paused(now):
-        if policy.paused_until is None:
-            return None
-        since = policy.paused_until - timedelta(microseconds=1)  # its end is not paused any more
-    try:
-        slots = timing_of(row, anchor=policy.anchor_at or now.replace(microsecond=0)).slots(since, limit=1)
-        return next(slots, None)
-    except InvalidTiming:
-        return None
 
 
 def put(row: PeriodicTask | None, wish: Wish, *, by: AbstractBaseUser | None) -> Schedule:

@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django_celery_beat.models import PeriodicTask
 
-from jobs import audit
+from jobs import audit, schedules
 from jobs.definitions import enqueue, get_job
 from jobs.errors import IllegalState, InvalidSchedule
 from jobs.models import JobRun
@@ -47,7 +47,7 @@ def next_run_at(topic: Topic, now: datetime) -> datetime | None:
     """When the topic is updated next by itself, by its own schedule or the nightly one; None when it is not."""
     if not topic.is_enabled:
         return None
-    return timetables.next_at(topic.schedule or nightly(), now)
+    return schedules.next_slot_at(topic.schedule or nightly(), now)
 
 
 def nightly() -> PeriodicTask | None:

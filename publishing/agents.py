@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -16,7 +16,6 @@ from jobs.definitions import enqueue, get_job
 from jobs.errors import IllegalState, InvalidInput, InvalidSchedule
 from jobs.models import JobRun, Schedule
 from jobs.schedules import Wish
-from jobs.timing import InvalidTiming, timing_of
 from jobs.when import When, when_of
 from publishing import quotas, writers
 from publishing.models import Agent, Publisher, Source
@@ -40,19 +39,7 @@ def schedule_cron(agent: Agent) -> str:
 
 def next_run_at(agent: Agent, now: datetime) -> datetime | None:
     """When the agent writes next by itself; None when it does not."""
-    row = agent.schedule
-    if row is None or not row.enabled:
-        return None
-    policy, since = row.policy, now
-    if policy.is_paused(now):
-        if policy.paused_until is None:
-            return None
-        since = policy.paused_until - timedelta(microseconds=1)  # its end is not paused any more
-    try:
-        slots = timing_of(row, anchor=policy.anchor_at or now.replace(microsecond=0)).slots(since, limit=1)
-        return next(slots, None)
-    except InvalidTiming:
-        return None
+    return schedules.next_slot_at(agent.schedule, now)
 
 
 def why_not_write(agent: Agent) -> str:

@@ -254,7 +254,11 @@ SPECTACULAR_SETTINGS = {
         "PublicationState": "publishing.models.Publication.State",
         "PublicationOutcome": "publishing.models.PublicationAttempt.Outcome",
         "KnowledgeUpdateEnd": "knowledge.api.updates.ENDS",
+        "MaintenanceMode": "jobs.models.MaintenanceWindow.Mode",
+        "PassageMode": "knowledge.chunking.Mode",
+        "ResearchRunState": "knowledge.research_history.STATES",
         "SearchMode": "knowledge.search.engine.Mode",
+        "UploadStatus": "knowledge.api.document_output.UPLOAD_STATUS",
         "SearchWish": "knowledge.search.wishes.MODES",
     },
     "POSTPROCESSING_HOOKS": [

@@ -14,6 +14,7 @@ from knowledge import answers
 from knowledge.admin import box, looks, rows
 from knowledge.admin.looks import Label, Link
 from knowledge.admin.search_page import address_of
+from knowledge.answers.shown import NOT_ADVICE
 from knowledge.models import Answer, Citation, Feedback, Part, Question
 
 #: Own questions that are listed beside.
@@ -102,6 +103,7 @@ class AnswerPage:
             "feedback": self._feedback(),
             "may_judge": answer is not None and self.request.user.has_perm(box.ASK),
             "history": self._history(),
+            "disclaimer": NOT_ADVICE,
             "is_own": question.asked_by_id == user_of(self.request).pk,
         }
         return TemplateResponse(self.request, "admin/knowledge/question/page.html", context)

@@ -5,8 +5,9 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from jobs import schedules
 from jobs.admin import panels
-from knowledge import timetables, topics
+from knowledge import topics
 from knowledge.admin import rows
 from knowledge.models import Harvest, Paper, Source, Topic
 
@@ -55,7 +56,7 @@ def _next_at(now: datetime) -> datetime | None:
     enabled = Topic.objects.enabled().select_related("schedule__policy")
     nightly = topics.nightly()
     timed = {one.schedule or nightly for one in enabled}
-    found = [at for schedule in timed if (at := timetables.next_at(schedule, now))]
+    found = [at for schedule in timed if (at := schedules.next_slot_at(schedule, now))]
     return min(found, default=None)
 
 

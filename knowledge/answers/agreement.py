@@ -7,47 +7,20 @@ from itertools import takewhile
 from knowledge.answers.claims import Claim, Direction, Number, Token, claim_of, folded
 from knowledge.search.words import stem
 
+_GENERAL_WORDS = """
+study studies trial trials research researchers authors finding findings found show shows showed shown report reported reports
+observe observed observation result results data evidence according conclude concluded overall indicate demonstrate demonstrated
+paper investigate analysis compared
+"""
+_OWN_WORDS = """
+confirm confirmed reveal revealed establish established provide provides provided support supports suggest suggests suggested
+finally furthermore moreover previously recently recent present new novel strong strongly clear clearly taken together collectively
+first direct work current known note noted notably evident likely possible estimate estimated
+"""
 #: Words that anybody may add to what a source says.
-_GENERAL = frozenset(
-    stem(word)
-    for word in [
-        "study",
-        "studies",
-        "trial",
-        "trials",
-        "research",
-        "researchers",
-        "authors",
-        "finding",
-        "findings",
-        "found",
-        "show",
-        "shows",
-        "showed",
-        "shown",
-        "report",
-        "reported",
-        "reports",
-        "observe",
-        "observed",
-        "observation",
-        "result",
-        "results",
-        "data",
-        "evidence",
-        "according",
-        "conclude",
-        "concluded",
-        "overall",
-        "indicate",
-        "demonstrate",
-        "demonstrated",
-        "paper",
-        "investigate",
-        "analysis",
-        "compared",
-    ]
-)
+_GENERAL = frozenset(stem(word) for word in _GENERAL_WORDS.split())
+#: Words of a source in front of "that" which leave what follows the source's own word.
+_OWN_WORD = _GENERAL | frozenset(stem(word) for word in _OWN_WORDS.split())
 #: Words that stand for each other.
 _SAME = {
     stem(word): frozenset(stem(other) for other in group.split())
@@ -141,6 +114,19 @@ def _names(claim: Claim, source: Claim) -> str:
 def _words(claim: Claim, source: Claim) -> str:
     added = unknown(claim, source)
     return f"The word “{added[0]}” does not stand in what it cites." if added else ""
+
+
+def _frame(claim: Claim, source: Claim) -> str:
+    """What a source only tells of, such as what somebody is asked to say, is not its own word."""
+    for token in source.tokens:
+        if token.text.lower() != "that" or any(other.text.lower() == "that" for other in claim.tokens):
+            continue
+        behind = {other.stem for other in _telling(source) if other.place > token.place}
+        before = [other for other in _telling(source) if other.place < token.place]
+        foreign = [other.text for other in before if other.stem not in _OWN_WORD | claim.stems]
+        if foreign and claim.stems <= behind:
+            return f"What it cites only tells of that (“{foreign[0]} … that”)."
+    return ""
 
 
 def _negation(claim: Claim, source: Claim) -> str:
@@ -274,6 +260,7 @@ _CHECKS: tuple[Callable[[Claim, Claim], str], ...] = (
     _numbers,
     _names,
     _words,
+    _frame,
     _negation,
     _sides,
     _direction,

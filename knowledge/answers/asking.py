@@ -196,7 +196,8 @@ def _composed(
     try:
         draft = writer.write(retrieved.brief, perspectives=wish.perspectives, on_step=on_step)
     except WriterError as error:
-        if isinstance(error, WriterUnavailable) and not is_last:
+        # What was paid for once is not asked for again by itself.
+        if isinstance(error, WriterUnavailable) and not is_last and error.usage is None:
             raise
         failed = _refused(
             writer, retrieved, f"The writer gave no answer. {error}", Refusal.WRITER_FAILED, began

@@ -1,12 +1,20 @@
 """Documents and uploads as the API shows them."""
 
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+from django.db.models import Count, QuerySet
+from django.db.models.functions import Length
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from jobs.models import JobRun
 from knowledge.models import Document
 
 State = Document.State
 
-#: What programs that upload know the states as.
+#: The states under the names that programs which upload know them by.
 STATUS = {
     State.QUEUED: "queued",
     State.PROCESSING: "processing",
@@ -14,6 +22,15 @@ STATUS = {
     State.FAILED: "failed",
 }
 UPLOAD_STATUS = [(word, word.capitalize()) for word in STATUS.values()]
+
+
+def shown_documents(documents: QuerySet[Document]) -> QuerySet[Document]:
+    """With what the answers count, and without the texts."""
+    return (
+        documents.defer("text")
+        .select_related("uploaded_by")
+        .annotate(text_length=Length("text"), chunk_count=Count("parts__passages"))
+    )
 
 
 class UploadedDocumentSerializer(serializers.ModelSerializer[Document]):
@@ -26,7 +43,7 @@ class UploadedDocumentSerializer(serializers.ModelSerializer[Document]):
     chunk_count = serializers.IntegerField(help_text="Passages that it was cut into.")
     status = serializers.SerializerMethodField()
     is_indexed = serializers.SerializerMethodField(
-        help_text="Whether the search finds it by words and meaning."
+        help_text="Whether the search finds all of it, by words and by meaning."
     )
     indexing_error = serializers.CharField(
         source="problem", help_text="Why it could not be read; empty: it could."
@@ -48,11 +65,12 @@ class UploadedDocumentSerializer(serializers.ModelSerializer[Document]):
         read_only_fields = fields
 
     def get_extension(self, document: Document) -> str:
-        return extension_of(document)
+        return PurePosixPath(document.filename).suffix.lower()
 
     def get_page_count(self, document: Document) -> int:
         return len(document.pages)
 
+    @extend_schema_field(serializers.ChoiceField(choices=UPLOAD_STATUS))
     def get_status(self, document: Document) -> str:
         return STATUS[State(document.state)]
 
@@ -61,3 +79,67 @@ class UploadedDocumentSerializer(serializers.ModelSerializer[Document]):
 
     def get_source(self, document: Document) -> str:
         return "upload"
+
+
+class ReceivedSerializer(UploadedDocumentSerializer):
+    is_new = serializers.BooleanField(help_text="False: the same file was here already, and is shown.")
+
+    class Meta(UploadedDocumentSerializer.Meta):
+        fields = [*UploadedDocumentSerializer.Meta.fields, "is_new"]
+        read_only_fields = fields
+
+
+class UploadAnswerSerializer(serializers.Serializer[Any]):
+    documents = ReceivedSerializer(many=True, help_text="In the order of the files.")
+    task_ids = serializers.ListField(
+        child=serializers.UUIDField(), help_text="The runs that read them; none for files that were here."
+    )
+
+
+class UploadProgressSerializer(serializers.Serializer[Any]):
+    document_id = serializers.IntegerField()
+    filename = serializers.CharField()
+    status = serializers.ChoiceField(choices=UPLOAD_STATUS)
+    progress_percent = serializers.FloatField()
+    current_chunk = serializers.IntegerField(
+        help_text="Pages that are read, then passages that have vectors."
+    )
+    total = serializers.IntegerField(help_text="Of how many; 0 as long as that is unknown.")
+    step = serializers.CharField(help_text="What is being done, for people.")
+    error = serializers.CharField(help_text="Why it could not be read, or is tried again; empty: neither.")
+    task_id = serializers.UUIDField(allow_null=True)
+    uploaded_at = serializers.DateTimeField()
+
+
+class UploadQueueSerializer(serializers.Serializer[Any]):
+    queued = serializers.IntegerField()
+    processing = serializers.IntegerField()
+    completed = serializers.IntegerField()
+    failed = serializers.IntegerField()
+    total = serializers.IntegerField()
+
+
+def upload_statuses(documents: Sequence[Any]) -> list[dict[str, Any]]:
+    """How far each of the shown documents is. One query for all their runs."""
+    ids = [document.run_id for document in documents if document.is_waiting]
+    runs = JobRun.objects.only("progress", "progress_current", "progress_total", "progress_text").in_bulk(
+        [pk for pk in ids if pk]
+    )
+    return [_status(document, runs.get(document.run_id)) for document in documents]
+
+
+def _status(document: Any, run: JobRun | None) -> dict[str, Any]:
+    is_read = document.state == State.READY
+    passages = document.chunk_count if is_read else 0
+    return {
+        "document_id": document.pk,
+        "filename": document.filename,
+        "status": STATUS[State(document.state)],
+        "progress_percent": run.progress if run else 100.0 if is_read else 0.0,
+        "current_chunk": (run.progress_current or 0) if run else passages,
+        "total": (run.progress_total or 0) if run else passages,
+        "step": run.progress_text if run else "",
+        "error": document.problem,
+        "task_id": document.run_id,
+        "uploaded_at": document.created_at,
+    }

@@ -17,6 +17,7 @@ from jobs.api.permissions import Needed
 from jobs.definitions import enqueue, get_job
 from jobs.models import JobRun
 from knowledge import judging
+from knowledge.api.fields import WholeField
 from knowledge.api.search_input import LONGEST_QUERY, WAYS
 from knowledge.evaluation import MOST_RESULTS
 from knowledge.models import Evaluation, JudgedQuery, Judgement, Paper
@@ -62,7 +63,7 @@ class JudgedQueryInputSerializer(StrictSerializer):
         required=False,
         help_text="At least one of them stands in a good result, in any of its forms.",
     )
-    judgements = serializers.ListField(
+    judgements = WholeField(
         child=JudgementInputSerializer(), max_length=500, required=False, help_text="All of them."
     )
     is_enabled = serializers.BooleanField(required=False)

@@ -22,6 +22,7 @@ from jobs.api.permissions import Needed
 from jobs.api.throttling import RequestRate
 from jobs.models import JobRun
 from knowledge import topics
+from knowledge.api.fields import WholeField
 from knowledge.api.online import AskingRate
 from knowledge.api.previews import QueryPreviewSerializer
 from knowledge.errors import InvalidTopic
@@ -88,7 +89,7 @@ class TopicInputSerializer(StrictSerializer):
         min_value=1, max_value=MOST_PAPERS_PER_TOPIC, required=False, help_text="At most, from each source."
     )
     days_back = serializers.IntegerField(min_value=1, max_value=MOST_DAYS_BACK, required=False)
-    queries = serializers.ListField(
+    queries = WholeField(
         child=TopicQueryInputSerializer(),
         max_length=100,
         required=False,

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 #: The model reads no more of a text.
 MAX_TOKENS = 256
-#: Padded tokens of one batch: larger ones are not faster, but need more memory.
-BATCH_TOKENS = 1024
+#: Padded tokens of one batch. What a batch goes through stays in the processor's caches: larger ones need a fifth more time,
+#: and some hundred megabytes more memory.
+BATCH_TOKENS = 384
 #: Texts that are split into tokens at once.
 _ROUND = 2048
 _DIMENSION = 384

@@ -102,7 +102,7 @@ class DocumentPage(FormPage[Document]):
 
 @admin.register(Document)
 class DocumentAdmin(MayRefuse, ModelAdmin[Document]):
-    list_display = ("title_and_file", "state", "passages", "file_size", "uploaded")
+    list_display = ("title_and_file", "state_label", "passages", "file_size", "uploaded")
     list_display_links = None
     list_filter = ("state", CategoryFilter)
     list_select_related = ("uploaded_by",)
@@ -158,7 +158,7 @@ class DocumentAdmin(MayRefuse, ModelAdmin[Document]):
         )
 
     @admin.display(description="State")
-    def state(self, document: Any) -> SafeString:
+    def state_label(self, document: Any) -> SafeString:
         run = document.run
         if run is not None and document.state == State.PROCESSING:
             return format_html(

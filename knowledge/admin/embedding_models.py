@@ -84,6 +84,9 @@ class EmbeddingModelAdmin(ReadOnlyAdmin[EmbeddingModel]):
     ordering = ("-created_at",)
     sortable_by = ()
 
+    class Media:
+        css = {"all": ("knowledge/admin.css",)}
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[EmbeddingModel]:
         found: QuerySet[EmbeddingModel] = super().get_queryset(request)
         return found.annotate(vector_count=Count("embeddings"))

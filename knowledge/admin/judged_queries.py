@@ -31,7 +31,7 @@ _GRADE = "grade-"
 
 class JudgedQueryForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
     expected_terms = SimpleArrayField(
-        forms.CharField(max_length=200),
+        forms.CharField(max_length=200, required=False),
         required=False,
         widget=UnfoldAdminTextInputWidget,
         help_text="Separated by commas. At least one of them occurs in a good result; leave it empty to judge papers alone.",
@@ -42,7 +42,8 @@ class JudgedQueryForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in 
         fields = ("text", "expected_terms", "is_enabled")
 
     def clean_expected_terms(self) -> list[str]:
-        return [term.strip() for term in self.cleaned_data["expected_terms"] if term.strip()]
+        terms = (term.strip() for term in self.cleaned_data["expected_terms"])
+        return list(dict.fromkeys(filter(None, terms)))
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from knowledge.models import (
     Harvest,
     KnowledgePolicy,
     Outcome,
+    PaperRecord,
     ResearchJob,
     Source,
     Topic,
@@ -182,9 +183,11 @@ def _carry_out(run: ActiveRun, harvest: Harvest) -> Iterator[int]:
     order = Order.of(harvest)
     connector = connectors.get(harvest.source.connector)
     got = 0
-    for batch, place in _batches(connector, order, Place.of(harvest), Attendance(run.check, run.log)):
+    for batch, place, asked in _batches(connector, order, Place.of(harvest), Attendance(run.check, run.log)):
         run.check()
         is_full = _keep(harvest, order, batch, place)
+        if asked and connector.looks_up:
+            _touch(harvest.source, connector.looks_up, asked)
         got += len(batch.records)
         yield got
         if is_full:
@@ -194,8 +197,8 @@ def _carry_out(run: ActiveRun, harvest: Harvest) -> Iterator[int]:
 
 def _batches(
     connector: Connector, order: Order, place: Place, attendance: Attendance
-) -> Iterator[tuple[Batch, Place]]:
-    """What the source gives from a place on, each batch with the place behind it."""
+) -> Iterator[tuple[Batch, Place, tuple[str, ...]]]:
+    """What the source gives from a place on, each batch with the place behind it; and what it has been asked about by then."""
     lookups = [
         order.lookups[start : start + LOOKED_UP_TOGETHER]
         for start in range(0, len(order.lookups), LOOKED_UP_TOGETHER)
@@ -204,12 +207,18 @@ def _batches(
         following = Place(number + 1)
         if number < len(lookups):
             batches = connector.lookup(lookups[number], attendance)
-            yield from ((batch, Place(number)) for batch in batches)
-            yield Batch(()), following
+            yield from ((batch, Place(number), ()) for batch in batches)
+            yield Batch(()), following, lookups[number]
             continue
         cursor = place.cursor if number == place.question else ""
         for batch in connector.batches(order.queries[number - len(lookups)], cursor, attendance):
-            yield batch, Place(number, batch.cursor) if batch.cursor else following
+            yield batch, Place(number, batch.cursor) if batch.cursor else following, ()
+
+
+def _touch(source: Source, identifier: str, asked: Sequence[str]) -> None:
+    """The others come first the next time, also where the source had nothing to say."""
+    rows = PaperRecord.objects.filter(source=source.connector, **{f"paper__{identifier}__in": asked})
+    rows.update(fetched_at=timezone.now())
 
 
 def _keep(harvest: Harvest, order: Order, batch: Batch, place: Place) -> bool:

@@ -39,7 +39,7 @@ navigation.add(
 class QuestionAdmin(ModelAdmin[Question]):
     list_display = ("question", "state_label", "writer", "sources_cited", "asker", "asked")
     list_display_links = ("question",)
-    list_filter = ("answer__state",)
+    list_filter = ("answer__state", "answer__feedback__is_helpful")
     list_select_related = ("answer", "asked_by")
     search_fields = ("text",)
     search_help_text = "Words of the question"

@@ -10,6 +10,7 @@ from knowledge.answers.errors import (
     WriterUnavailable,
 )
 from knowledge.answers.feedback import give_feedback
+from knowledge.answers.history import delete, seen_by
 from knowledge.answers.registry import DEFAULT_KIND, choices, get, kinds, load, register
 from knowledge.answers.shown import NOT_ADVICE, Shown, shown
 
@@ -32,6 +33,7 @@ __all__ = [
     "WriterUnavailable",
     "ask",
     "choices",
+    "delete",
     "filters_of",
     "get",
     "give_feedback",
@@ -39,6 +41,7 @@ __all__ = [
     "load",
     "register",
     "run_of",
+    "seen_by",
     "shown",
 ]
 

@@ -4,14 +4,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from django.utils import timezone
-from pydantic import TypeAdapter
-
-from knowledge.models import Answer, Citation, KnowledgePolicy, Paper
-from knowledge.records import Author
+from knowledge.models import Answer, Citation
 from knowledge.search.filters import Retracted
+from knowledge.standing import is_outdated, names_of_authors, oldest_current_year, printed_date
 
-_AUTHOR = TypeAdapter(Author)
 #: Stands with every answer.
 NOT_ADVICE = (
     "This is no medical advice. It only says what the cited papers say; ask a doctor about your health."
@@ -105,10 +101,10 @@ class Shown:
 
 def shown(answer: Answer) -> Shown:
     """The answer as it is to be shown now. Takes two questions to the database."""
-    last_year = timezone.now().year - KnowledgePolicy.current().outdated_after_years
+    oldest = oldest_current_year()
     excluded = answer.question.filters.get("retracted", Retracted.EXCLUDE.value) == Retracted.EXCLUDE.value
     rows = answer.citations.select_related("paper", "document")
-    citations = tuple(_citation(row, last_year, was_standing=excluded) for row in rows)
+    citations = tuple(_citation(row, oldest, was_standing=excluded) for row in rows)
     by_number = {citation.number: citation for citation in citations}
     return Shown(
         answer=answer,
@@ -147,7 +143,7 @@ def _sentences(
     )
 
 
-def _citation(row: Citation, last_year: int, *, was_standing: bool) -> ShownCitation:
+def _citation(row: Citation, oldest: int, *, was_standing: bool) -> ShownCitation:
     year = row.paper.year if row.paper else row.document.year if row.document else None
     cited = ShownCitation(
         number=row.number,
@@ -157,16 +153,16 @@ def _citation(row: Citation, last_year: int, *, was_standing: bool) -> ShownCita
         paper_id=row.paper_id,
         document_id=row.document_id,
         year=year,
-        is_outdated=year is not None and year < last_year,
+        is_outdated=is_outdated(year, oldest),
     )
     paper = row.paper
     if paper is None:
         return cited
     return replace(
         cited,
-        authors=names_of(paper),
+        authors=tuple(names_of_authors(paper)),
         journal=paper.journal,
-        published=published(paper),
+        published=printed_date(paper),
         doi=paper.doi,
         pmid=paper.pmid,
         arxiv_id=paper.arxiv_id,
@@ -176,15 +172,3 @@ def _citation(row: Citation, last_year: int, *, was_standing: bool) -> ShownCita
         is_corrected=paper.is_corrected,
         is_doubted=paper.is_doubted,
     )
-
-
-def names_of(paper: Paper) -> tuple[str, ...]:
-    """The authors as people read them."""
-    return tuple(_AUTHOR.validate_python(given).name for given in paper.authors)
-
-
-def published(paper: Paper) -> str:
-    """The date as precise as it is known; "" if it is not."""
-    if paper.published_on is None:
-        return "" if paper.year is None else str(paper.year)
-    return paper.published_on.isoformat()[: {"year": 4, "month": 7}.get(paper.published_precision, 10)]

@@ -11,7 +11,8 @@ class WholeField(serializers.ListField):
     child: serializers.Serializer[Any]
 
     def run_child_validation(self, data: Any) -> Any:
-        found, errors = [], {}
+        found: list[dict[str, Any]] = []
+        errors: dict[Any, Any] = {}
         for place, item in enumerate(data):
             row = type(self.child)(data=item)
             if row.is_valid():

@@ -40,7 +40,8 @@ class Migration(migrations.Migration):
                 (
                     "fetched_at",
                     models.DateTimeField(
-                        default=django.utils.timezone.now, help_text="When the source last said it."
+                        default=django.utils.timezone.now,
+                        help_text="When the source last said it, or was asked again.",
                     ),
                 ),
                 (

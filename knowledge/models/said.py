@@ -24,7 +24,9 @@ class PaperRecord(models.Model):
         blank=True,
         help_text="Identifiers that are not believed, because they are another paper's.",
     )
-    fetched_at = models.DateTimeField(default=timezone.now, help_text="When the source last said it.")
+    fetched_at = models.DateTimeField(
+        default=timezone.now, help_text="When the source last said it, or was asked again."
+    )
 
     class Meta:
         default_permissions = ()

@@ -10,7 +10,7 @@ from chat.tests.model_server import KEY, Fail, Say, error
 from jobs.context import ActiveRun
 from jobs.models import JobRun
 from knowledge import embedding, tasks
-from knowledge.answers import WriterUnavailable, ask, run_of
+from knowledge.answers import WriterUnavailable, ask, asking, run_of
 from knowledge.models import Answer, Passage, Question
 from knowledge.search.engine import forget_queries
 from knowledge.tests.shelf import embed_all, shelve
@@ -68,9 +68,14 @@ def asked(**given) -> Question:
     return ask(QUESTION, writer="openai", by=None, **given)
 
 
-def attempt(question: Question, number: int = 1) -> Answer:
+def pending(question: Question) -> JobRun:
     run = run_of(question)
     assert run is not None
+    return run
+
+
+def attempt(question: Question, number: int = 1) -> Answer:
+    run = pending(question)
     tasks.answer_question(ActiveRun(run.pk, attempt=number), **run.parameters)
     return Answer.objects.get(question=question)
 
@@ -78,7 +83,7 @@ def attempt(question: Question, number: int = 1) -> Answer:
 def test_a_question_to_a_model_waits_for_a_worker(shelf, model):
     server = model(says())
     question = asked()
-    run = run_of(question)
+    run = pending(question)
     assert (run.status, run.queue, run.job) == (
         JobRun.Status.QUEUED,
         "knowledge",
@@ -101,7 +106,7 @@ def test_what_a_model_says_is_kept_with_its_citations_and_its_cost(shelf, model)
     assert answer.state == Answer.State.ANSWERED
     assert [sentence["numbers"] for sentence in answer.sentences] == [[1], [2]]
     assert answer.sentences[0]["support"] == 1 and 0.6 < answer.sentences[1]["support"] < 1
-    assert [citation.paper.title for citation in answer.citations.all()] == [
+    assert [citation.title for citation in answer.citations.all()] == [
         "Aspirin after infarction",
         "Aspirin in old age",
     ]
@@ -116,7 +121,7 @@ def test_what_a_model_says_is_kept_with_its_citations_and_its_cost(shelf, model)
         "is_estimated": False,
         "is_doubtful": False,
     }
-    assert answer.run_id == run_of(answer.question).pk
+    assert answer.run_id == pending(answer.question).pk
     assert len(server.requests) == 1
 
 
@@ -261,17 +266,15 @@ def test_experts_discuss_and_every_word_of_theirs_is_checked(shelf, model):
 def test_the_run_shows_who_speaks(shelf, model):
     model(says((TRUE, [passage("4,012")])))
     question = asked(perspectives=True)
-    run = run_of(question)
-    active = ActiveRun(run.pk, attempt=1, steps={"Searching": 5, "Writing": 90, "Checking": 5})
+    run = pending(question)
     heard = []
-    report = active.report
 
-    def follow(current, total=None, text=None):
-        heard.append(text)
-        report(current, total, text)
+    class Followed(ActiveRun):
+        def report(self, current, total=None, text=None):
+            heard.append(text)
+            super().report(current, total, text)
 
-    active.report = follow
-    tasks.answer_question(active, **run.parameters)
+    tasks.answer_question(Followed(run.pk, attempt=1, steps=asking.STEPS), **run.parameters)
     assert heard[:4] == [
         "Round 1: Engineer",
         "Round 1: Researcher",

@@ -148,7 +148,10 @@ def make_notifications(
 def make_knowledge(run: JobRun) -> dict[type[models.Model], models.Model]:
     """A source, a topic and a research job that ask it, and what the run brought in for the topic."""
     count = Topic.objects.count()
-    source = knowledge_models.Source.objects.create(name=f"Walked {count}", connector="pubmed")
+    # Nobody may ask there, so that it fails at once when somebody tries.
+    source = knowledge_models.Source.objects.create(
+        name=f"Walked {count}", connector="feeds", addresses=["http://127.0.0.1:9/feed.xml"]
+    )
     topic = Topic.objects.create(name=f"Walked {count}")
     job = ResearchJob.objects.create(name=f"Walked {count}", keywords=["walked"])
     job.sources.add(source)

@@ -29,12 +29,11 @@ from jobs.notifications.configuration import save_channel
 from jobs.notifications.message import Message
 from jobs.schedules import Wish
 from jobs.when import When
-from knowledge import models as knowledge_models
-from knowledge.models import Harvest, KnowledgePolicy, Paper, ResearchJob, Topic
 from publishing.models import FeedItem, Source
 from publishing.tests.factories import make_item, make_source
 from tests.walk.addresses import Rows, models_of_pages
 from tests.walk.guesses import row_of
+from tests.walk.knowledge_world import make_knowledge
 
 #: Values of parameters that are no rows.
 VALUES = {
@@ -77,7 +76,7 @@ def make(
         ),
         **make_pauses(schedule),
         **make_notifications(text, run, group, reader or someone),
-        **make_knowledge(run),
+        **make_knowledge(run, reader or someone),
     }
     found[TaskResult], _ = TaskResult.objects.get_or_create(
         task_id=str(run.pk), defaults={"task_name": run.job}
@@ -142,30 +141,6 @@ def make_notifications(
         Alert: alert,
         Delivery: delivery,
         InboxMessage: message,
-    }
-
-
-def make_knowledge(run: JobRun) -> dict[type[models.Model], models.Model]:
-    """A source, a topic and a research job that ask it, and what the run brought in for the topic."""
-    count = Topic.objects.count()
-    # Nobody may ask there, so that it fails at once when somebody tries.
-    source = knowledge_models.Source.objects.create(
-        name=f"Walked {count}", connector="feeds", addresses=["http://127.0.0.1:9/feed.xml"]
-    )
-    topic = Topic.objects.create(name=f"Walked {count}")
-    job = ResearchJob.objects.create(name=f"Walked {count}", keywords=["walked"])
-    job.sources.add(source)
-    paper = Paper.objects.create(title=f"Walked {count}", doi=f"10.1/walked-{count}", sources=["pubmed"])
-    harvest = Harvest.objects.create(run_id=run.pk, topic=topic, source=source, query={"queries": []})
-    harvest.outcomes.create(source_id_there="1", paper=paper, result="new")
-    paper.findings.create(topic=topic)
-    return {
-        knowledge_models.Source: source,
-        Topic: topic,
-        ResearchJob: job,
-        Paper: paper,
-        Harvest: harvest,
-        KnowledgePolicy: KnowledgePolicy.current(),
     }
 
 

@@ -32,7 +32,10 @@ Made = dict[type[models.Model], models.Model]
 def make_knowledge(run: JobRun, reader: User) -> Made:
     """One row of each kind. The question is the reader's; everything that a run brought in is of this one."""
     number = Paper.objects.count()
-    source = Source.objects.create(name=f"Walked {number}", connector="pubmed")
+    # Nobody may ask there, so that it fails at once when somebody tries.
+    source = Source.objects.create(
+        name=f"Walked {number}", connector="feeds", addresses=["http://127.0.0.1:9/feed.xml"]
+    )
     topic = Topic.objects.create(name=f"Walked {number}")
     research = ResearchJob.objects.create(name=f"Walked {number}", keywords=["walking"])
     research.sources.add(source)
@@ -48,7 +51,7 @@ def make_knowledge(run: JobRun, reader: User) -> Made:
         Harvest: harvest,
         Outcome: Outcome.objects.create(harvest=harvest, paper=paper, source_id_there="1", result="new"),
         Finding: Finding.objects.create(paper=paper, topic=topic),
-        Question: _question(paper, reader),
+        **_answered(paper, reader),
         JudgedQuery: judged,
         Judgement: Judgement.objects.create(query=judged, paper=paper, grade=2),
         Evaluation: Evaluation.objects.create(run_id=run.pk, mode="hybrid", top_k=10, queries=1),
@@ -71,14 +74,15 @@ def _document(number: int) -> Document:
     return document
 
 
-def _question(paper: Paper, reader: User) -> Question:
+def _answered(paper: Paper, reader: User) -> Made:
+    """A question of the reader, its answer and what that cites."""
     question = Question.objects.create(text="Is walking good?", asked_by_id=reader.pk)
     sentences = [{"text": "Walking keeps people well.", "numbers": [1], "support": 1}]
     answer = Answer.objects.create(
         question=question, state="answered", writer="extractive", sentences=sentences
     )
     passage = Passage.objects.filter(part__paper=paper).first()
-    Citation.objects.create(
+    cited = Citation.objects.create(
         answer=answer, number=1, passage=passage, paper=paper, title=paper.title, quote=sentences[0]["text"]
     )
-    return question
+    return {Question: question, Answer: answer, Citation: cited}

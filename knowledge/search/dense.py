@@ -65,7 +65,7 @@ def candidates(
     rows = _run(_CANDIDATES, vector, model, filters, given, sight=max(limit, SIGHT))
     named, standing = rows[0][3], sum(row[4] for row in rows)
     if named < limit or standing >= limit * _FRESH:
-        return [Near(*row[:3], row[5]) for row in rows if row[0] is not None]
+        return [Near(row[0], row[1], row[2], row[5]) for row in rows if row[0] is not None]
     near = _deeper(vector, model, filters, limit, standing)
     return similarities(vector, model, filters, np.union1d(parts, [found.part for found in near]))
 

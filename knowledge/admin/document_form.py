@@ -27,7 +27,7 @@ class FilesField(forms.FileField):
     """One file or several."""
 
     def clean(self, data: Any, initial: Any = None) -> list[Any]:
-        given = data if isinstance(data, list) else [data]
+        given = (data or [None]) if isinstance(data, list) else [data]
         if len(given) > settings.DOCUMENT_MAX_FILES:
             raise forms.ValidationError(f"Upload at most {settings.DOCUMENT_MAX_FILES} files at a time.")
         return [super(FilesField, self).clean(one, initial) for one in given]

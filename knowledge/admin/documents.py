@@ -222,8 +222,8 @@ class DocumentAdmin(MayRefuse, ModelAdmin[Document]):
 
     def _upload_page(self, request: HttpRequest) -> HttpResponse:
         require(request, ADD)
-        form = UploadForm(request.POST or None, request.FILES or None)
-        if request.method == "POST" and form.is_valid():
+        form = UploadForm(request.POST, request.FILES) if request.method == "POST" else UploadForm()
+        if form.is_valid():
             details = dict(form.cleaned_data)
             try:
                 received = _receive(request, details.pop("file"), details)

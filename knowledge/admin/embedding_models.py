@@ -158,10 +158,9 @@ class EmbeddingModelAdmin(ReadOnlyAdmin[EmbeddingModel]):
     def reembed_page(self, request: HttpRequest) -> HttpResponse:
         """Choose another model, or complete one."""
         require(request, VIEW, CONTROL)
-        form = ReembedForm(
-            request.POST or None, initial={"embedder": request.GET.get("embedder"), "go_live": True}
-        )
-        if request.method == "POST" and form.is_valid():
+        initial = {"embedder": request.GET.get("embedder"), "go_live": True}
+        form = ReembedForm(request.POST if request.method == "POST" else None, initial=initial)
+        if form.is_valid():
             try:
                 run = reembedding.start(
                     form.cleaned_data["embedder"],

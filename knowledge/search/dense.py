@@ -1,6 +1,7 @@
 """The vector index: the nearest passages, by cosine."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,10 @@ from numpy.typing import NDArray
 from pgvector import HalfVector
 
 from knowledge.embedding import Vectors
+from knowledge.embedding.base import normalised
 from knowledge.models import EmbeddingModel
 from knowledge.search.filters import JOINS, Filters
+from knowledge.search.rows import binary_rows
 
 #: How many neighbours the index keeps in sight: more find more of the nearest, and take longer.
 SIGHT = 120
@@ -24,6 +27,8 @@ Ids = NDArray[np.int64]
 _FRESH = 0.9
 #: How many times more at most: beyond, few pass, and comparing them all is faster.
 _DEEPER = 10
+#: Bytes before the numbers of a vector, as the database sends it.
+_HEAD = 4
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,8 @@ class Near:
     passage: int
     part: int
     similarity: float | None
+    #: Its vector as the database sends it; only where the vectors of all are wanted.
+    sent: bytes | None = field(default=None, repr=False)
 
 
 def nearest(vector: Vectors, model: EmbeddingModel, filters: Filters, limit: int) -> list[Near]:
@@ -58,7 +65,7 @@ def candidates(
     rows = _run(_CANDIDATES, vector, model, filters, given, sight=max(limit, SIGHT))
     named, standing = rows[0][3], sum(row[4] for row in rows)
     if named < limit or standing >= limit * _FRESH:
-        return [Near(*row[:3]) for row in rows if row[0] is not None]
+        return [Near(row[0], row[1], row[2], row[5]) for row in rows if row[0] is not None]
     near = _deeper(vector, model, filters, limit, standing)
     return similarities(vector, model, filters, np.union1d(parts, [found.part for found in near]))
 
@@ -103,6 +110,16 @@ def standing(filters: Filters, parts: Ids) -> set[int]:
         return {pk for (pk,) in cursor.fetchall()}
 
 
+def vectors_of(near: Sequence[Near]) -> Vectors:
+    """Their vectors, with length 1; zeros for those that have none."""
+    dimension = max((len(one.sent) - _HEAD for one in near if one.sent), default=0) // 2
+    nothing = bytes(_HEAD + dimension * 2)
+    sent = np.frombuffer(b"".join([one.sent or nothing for one in near]), dtype=np.uint8)
+    # Two bytes for its length and two for nothing, then halves, the larger byte first.
+    halves = sent.reshape(len(near), -1)[:, _HEAD:].copy().view(">f2")
+    return normalised(halves.astype(np.float32))
+
+
 def as_text(vector: Vectors) -> str:
     """As PostgreSQL reads it."""
     return str(HalfVector(vector).to_text())
@@ -127,9 +144,7 @@ def _run(
             "SELECT set_config('hnsw.ef_search', %s, true), set_config('hnsw.iterative_scan', 'strict_order', true)",
             [str(min(sight, _FARTHEST_SIGHT))],
         )
-        cursor.execute(statement, given | parameters | {"vector": as_text(vector)})
-        rows: list[Any] = cursor.fetchall()
-        return rows
+        return binary_rows(statement, given | parameters | {"vector": as_text(vector)})
 
 
 # The index first, then what of it stands: joined at once, the planner would rather compare every passage.
@@ -155,7 +170,7 @@ _NAMED = """
     LEFT JOIN standing ON true
     ORDER BY standing.distance
 """
-# The last column says whether the index named the passage.
+# The last but one says whether the index named the passage.
 _CANDIDATES = """
     WITH near AS MATERIALIZED (
         SELECT passage_id, text_hash
@@ -171,7 +186,7 @@ _CANDIDATES = """
         SELECT unnest(%(parts)s::bigint[])
     ), found AS (
         SELECT passage.id, passage.part_id, passage.position, stored.vector::halfvec({dimension}) <=> %(vector)s AS distance,
-               EXISTS (SELECT FROM near WHERE near.passage_id = stored.passage_id) AS is_near
+               stored.vector, EXISTS (SELECT FROM near WHERE near.passage_id = stored.passage_id) AS is_near
         FROM candidate
         JOIN knowledge_part part ON part.id = candidate.id
         JOIN knowledge_passage passage ON passage.part_id = part.id
@@ -180,7 +195,7 @@ _CANDIDATES = """
         {joins}
         WHERE {condition}
     )
-    SELECT found.id, found.part_id, 1 - found.distance, named.number, coalesce(found.is_near, false)
+    SELECT found.id, found.part_id, 1 - found.distance, named.number, coalesce(found.is_near, false), found.vector
     FROM (SELECT count(*) AS number FROM near) named
     LEFT JOIN found ON true
     ORDER BY found.part_id, found.position
@@ -200,7 +215,7 @@ _COMPARED = """
     LIMIT %(limit)s
 """
 _OF_PARTS = """
-    SELECT passage.id, passage.part_id, 1 - (near.vector::halfvec({dimension}) <=> %(vector)s)
+    SELECT passage.id, passage.part_id, 1 - (near.vector::halfvec({dimension}) <=> %(vector)s), near.vector
     FROM knowledge_part part
     JOIN knowledge_passage passage ON passage.part_id = part.id
     LEFT JOIN knowledge_embedding near ON near.passage_id = passage.id AND near.model_id = {model}

@@ -26,6 +26,8 @@ CANDIDATES = 100
 _PASSAGES = 150
 #: The share of what the word index names that must stand and pass the filters; else it names more.
 _FRESH = 0.9
+#: The query is moved toward so many of the best passages, by such a share of their mean.
+_FEEDBACK, _TOWARD = 3, np.float32(0.3)
 #: More of a query is not read.
 LONGEST_QUERY = 2000
 
@@ -127,7 +129,7 @@ def rank(
         named = _standing(by_words, filters, depth)
         more = named[~np.isin(named, list(known))]
         found += dense.similarities(vector, model, filters, more)
-    return _by_both(found, by_words, limit, None if mode is Mode.DENSE else share)
+    return _by_both(vector, found, by_words, limit, None if mode is Mode.DENSE else share)
 
 
 def _standing(ranking: sparse.Ranking, filters: Filters, depth: int) -> NDArray[np.int64]:
@@ -155,14 +157,23 @@ def _by_words(parts: NDArray[np.int64], ranking: sparse.Ranking, limit: int) -> 
 
 
 def _by_both(
-    near: Sequence[dense.Near], ranking: sparse.Ranking, limit: int, share: float | None
+    vector: Vectors,
+    near: Sequence[dense.Near],
+    ranking: sparse.Ranking,
+    limit: int,
+    share: float | None,
 ) -> list[Scored]:
     """The best by both; without a share by meaning alone."""
     passages = _by_part(near)
     parts = np.array(list(passages), dtype=np.int64)
     nearness = np.array([found[0].similarity for found in passages.values()], dtype=np.float32)
     words = ranking.of(parts)
-    scores = nearness if share is None else fused(nearness, words, share)
+    scores = nearness
+    if share is not None:
+        scores = fused(nearness, words, share)
+    if share is not None and not np.isnan(nearness).all():
+        moved = _nearness_to_the_best(vector, list(passages.values()), np.lexsort((parts, -scores)))
+        scores = fused(moved, words, share)
     order = np.lexsort((parts, -scores))[:limit].tolist()
     ids = parts.tolist()
     return [
@@ -175,6 +186,26 @@ def _by_both(
         )
         for place in order
     ]
+
+
+def _nearness_to_the_best(
+    vector: Vectors, passages: Sequence[Sequence[dense.Near]], order: NDArray[np.int64]
+) -> Vectors:
+    """How near each part is to the query once that has moved a little toward the best passages (Rocchio's feedback).
+
+    NaN for a part without vectors, as for the query itself.
+    """
+    best = [passages[place][0] for place in order[:_FEEDBACK].tolist() if passages[place][0].sent]
+    if best:
+        vector = vector + _TOWARD * dense.vectors_of(best).mean(axis=0)
+        vector = vector / max(float(np.linalg.norm(vector)), 1e-12)
+    near = [one for several in passages for one in several]
+    known = np.array([one.sent is not None for one in near])
+    similarities = np.where(known, dense.vectors_of(near) @ vector, np.float32(-2))
+    starts = np.cumsum([0, *(len(several) for several in passages[:-1])])
+    found = np.maximum.reduceat(similarities, starts)
+    result: Vectors = np.where(found < -1.5, np.nan, found).astype(np.float32)
+    return result
 
 
 def _by_part(near: Sequence[dense.Near]) -> Mapping[int, list[dense.Near]]:

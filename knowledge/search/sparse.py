@@ -7,11 +7,11 @@ from threading import Lock
 from uuid import UUID
 
 import numpy as np
-import psycopg
 from django.db import connection, transaction
 from numpy.typing import NDArray
 
 from knowledge.models import Part, SparsePosting, SparseSegment
+from knowledge.search.rows import binary_rows
 from knowledge.search.words import terms
 
 #: How soon further mentions of a word stop counting, and how much longer texts are held back (BM25's k1 and b).
@@ -188,11 +188,7 @@ _memory = _Memory()
 def _read(wanted: list[str]) -> list[_Segment]:
     """All segments with the postings of these terms, as of one moment."""
     known = _memory.all()
-    connection.ensure_connection()
-    # Lists of common words are long, and as text, which Django's cursors ask for, they take six times as long.
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        cursor.execute(_READ, {"terms": wanted, "known": list(known)}, binary=True)
-        rows = cursor.fetchall()
+    rows = binary_rows(_READ, {"terms": wanted, "known": list(known)})
     used = {}
     found = []
     for key, total_length, parts, lengths, terms_found, places, counts in rows:

@@ -51,7 +51,11 @@ def said(answer: Any) -> str:
 
 
 def test_a_source_of_feeds_is_added(client: Client) -> None:
-    typed = {"name": "Ours", "connector": "feeds", "addresses": "https://feeds.invalid/a\nhttps://feeds.invalid/b"}
+    typed = {
+        "name": "Ours",
+        "connector": "feeds",
+        "addresses": "https://feeds.invalid/a\nhttps://feeds.invalid/b",
+    }
 
     answer = client.post(f"{SOURCES}add/", typed)
 
@@ -193,7 +197,14 @@ def test_who_may_only_look_controls_nothing(viewer: Client, pubmed: Source) -> N
     job = research.save(
         ResearchJob(), {"name": "Insulin", "keywords": ["x"]}, sources=[pubmed], interval_hours=6, by=None
     )
-    for address in (SOURCES, JOBS, HARVESTS, PAPERS, f"{SOURCES}{pubmed.pk}/change/", f"{JOBS}{job.pk}/change/"):
+    for address in (
+        SOURCES,
+        JOBS,
+        HARVESTS,
+        PAPERS,
+        f"{SOURCES}{pubmed.pk}/change/",
+        f"{JOBS}{job.pk}/change/",
+    ):
         assert viewer.get(address).status_code == 200
     for control in ("test", "sync", "enable", "disable", "change", "delete"):
         assert viewer.post(f"{SOURCES}{pubmed.pk}/{control}/", {"post": "yes"}).status_code == 403

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from jobs.models import JobRun
 from jobs.tests.workers import worker_thread
+from knowledge.management.commands.knowledge import Command
 from knowledge.models import (
     Evaluation,
     Finding,

@@ -7,6 +7,7 @@ from django.db import connection, transaction
 #: Tables that a reader may change, and why.
 LEFT_OUT = {
     "django_session": "messages to the reader",
+    "knowledge_servicepace": "turns at services: taken in threads with connections of their own, which nothing here rolls back",
 }
 #: Rows of the reader's own that they may change, by what says whose they are (a column, or a query), and why.
 OWN = {

@@ -30,7 +30,7 @@ def measure(collection: beir.Collection, *, kept: Path | None) -> list[Row]:
         f"{collection.name}: {len(collection.texts):,} texts, {len(collection.queries):,} queries", flush=True
     )
     papers = _store(collection)
-    _embed(kept)
+    embed(kept)
     rows: list[Row] = []
     for mode in (Mode.HYBRID, Mode.DENSE, Mode.SPARSE):
         rows += _rows(collection, papers, mode)
@@ -54,7 +54,7 @@ def _store(collection: beir.Collection) -> dict[int, str]:
     return names
 
 
-def _embed(kept: Path | None) -> None:
+def embed(kept: Path | None) -> None:
     """Make all vectors, and their index at the end, which is faster than growing it."""
     embedder = embedding.configured() if kept is None else Keeping(embedding.configured(), kept)
     model = spaces.of(embedder)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, Model, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from jobs.context import ActiveRun
@@ -56,24 +56,24 @@ class Cleaned:
     index_rebuilt: bool = False
 
 
+def what_is_old(*, days: int | None = None) -> Cleaned:
+    """What a cleaning would delete now, without going through all of it."""
+    found = _nothing_yet(days, dry_run=True)
+    for kind, rows, name in _kinds(found):
+        if kind.before is not None:
+            kind.cited, going = _parted(rows(kind.before))
+            kind.deleted = going.count()
+            kind.names = [name(row) for row in going.order_by("pk")[:NAMED]] if name is not None else []
+    return found
+
+
 def clean(run: ActiveRun, *, days: int | None = None, dry_run: bool = False) -> Cleaned:
     """Delete old documents, papers and outcomes in small transactions; killed, it goes on the next time.
 
     `days` is for documents alone, instead of the policy's age.
     """
-    now = timezone.now()
-    policy = KnowledgePolicy.current()
-    found = Cleaned(
-        dry_run,
-        documents=Kind(_before(now, policy.keep_documents_days if days is None else days)),
-        papers=Kind(_before(now, policy.keep_papers_days)),
-        outcomes=Kind(_before(now, policy.keep_outcomes_days)),
-    )
-    for kind, rows, name in (
-        (found.documents, old_documents, _document_name),
-        (found.papers, old_papers, str),
-        (found.outcomes, old_outcomes, None),
-    ):
+    found = _nothing_yet(days, dry_run=dry_run)
+    for kind, rows, name in _kinds(found):
         run.check()
         if kind.before is not None:
             _drain(run, kind, rows(kind.before), name, dry_run=dry_run)
@@ -117,6 +117,28 @@ def tidy_word_index() -> bool:
     return True
 
 
+def _nothing_yet(days: int | None, *, dry_run: bool) -> Cleaned:
+    now = timezone.now()
+    policy = KnowledgePolicy.current()
+    return Cleaned(
+        dry_run,
+        documents=Kind(_before(now, policy.keep_documents_days if days is None else days)),
+        papers=Kind(_before(now, policy.keep_papers_days)),
+        outcomes=Kind(_before(now, policy.keep_outcomes_days)),
+    )
+
+
+def _kinds(
+    found: Cleaned,
+) -> list[tuple[Kind, Callable[[datetime], QuerySet[Any]], Callable[[Any], str] | None]]:
+    """Each kind with its old rows by age, and what names one; outcomes have no names."""
+    return [
+        (found.documents, old_documents, _document_name),
+        (found.papers, old_papers, str),
+        (found.outcomes, old_outcomes, None),
+    ]
+
+
 def _before(now: datetime, days: int | None) -> datetime | None:
     return None if days is None else now - timedelta(days=days)
 
@@ -128,10 +150,7 @@ def _document_name(document: Document) -> str:
 def _drain(
     run: ActiveRun, kind: Kind, old: QuerySet[Any], name: Callable[[Any], str] | None, *, dry_run: bool
 ) -> None:
-    cites = _cites(old.model)
-    if cites is not None:
-        kind.cited = old.filter(Exists(cites)).count()
-        old = old.filter(~Exists(cites))
+    kind.cited, old = _parted(old)
     total = old.count()
     text = f"{'Looking at' if dry_run else 'Deleting'} old {old.model._meta.verbose_name_plural}"
     for batch in _batches(old):
@@ -142,11 +161,12 @@ def _drain(
         run.report(kind.deleted, total, text)
 
 
-def _cites(model: type[Model]) -> QuerySet[Citation] | None:
-    """The citations of a row, in a query of rows; None for what is never cited."""
-    if model not in (Document, Paper):
-        return None
-    return Citation.objects.filter(**{model._meta.model_name or "": OuterRef("pk")})
+def _parted(old: QuerySet[Any]) -> tuple[int, QuerySet[Any]]:
+    """How many of the old rows kept answers cite, and the others."""
+    if old.model not in (Document, Paper):
+        return 0, old
+    cites = Exists(Citation.objects.filter(**{str(old.model._meta.model_name): OuterRef("pk")}))
+    return old.filter(cites).count(), old.filter(~cites)
 
 
 def _batches(rows: QuerySet[Any]) -> Iterator[list[Any]]:

@@ -56,7 +56,7 @@ class PolicyEntry(_Entry):
     keep_documents_days: Annotated[int, Field(ge=1)] | None = 90
     keep_outcomes_days: Annotated[int, Field(ge=1)] = 30
     outdated_after_years: Annotated[int, Field(ge=1, le=1000)] = 10
-    answer_threshold: Annotated[float, Field(ge=0, le=1)] = 0.35
+    answer_threshold: Annotated[float, Field(ge=0, le=1)] = 0.42
     tell_success: bool = False
     tell_failure: bool = True
 

@@ -79,11 +79,16 @@ def usable(kind: str) -> Embedder:
 
 
 def start(
-    kind: str, *, by: AbstractBaseUser | None, trigger: JobRun.Trigger, should_go_live: bool = True
+    kind: str,
+    *,
+    by: AbstractBaseUser | None,
+    trigger: JobRun.Trigger,
+    should_go_live: bool = True,
+    drop_retired: bool = False,
 ) -> JobRun:
     """Queue a run that makes all vectors with an embedder. Raises EmbedderRefused when it does not work here."""
     usable(kind)
-    parameters = {"embedder": kind, "go_live": should_go_live}
+    parameters = {"embedder": kind, "go_live": should_go_live, "drop_retired": drop_retired}
     return enqueue(get_job(JOB), parameters, trigger=trigger, requested_by=by)
 
 

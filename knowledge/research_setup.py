@@ -35,7 +35,7 @@ def checks(
     interval_hours: int | None = None,
 ) -> list[Check]:
     """Each source, the maker of vectors, their store, the timing if one is given, and a worker. Stores nothing."""
-    asked = [(source, either(keywords)) for source in sources]
+    asked = [(source, either(list(keywords))) for source in sources]
     found = [_source(preview) for preview in previews.preview(asked, days_back=days_back)]
     if not found:
         found = [Check("sources", False, "There is no enabled source.")]

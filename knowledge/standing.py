@@ -28,7 +28,7 @@ def is_outdated(year: int | None, oldest: int) -> bool:
 
 def names_of_authors(paper: Paper) -> list[str]:
     """For people to read, in order."""
-    return [_author(stored).name for stored in paper.authors]
+    return [author_of(stored).name for stored in paper.authors]
 
 
 def printed_date(paper: Paper) -> str:
@@ -47,7 +47,8 @@ def citation_name(paper: Paper) -> str:
     return f"paper_{paper.pk}"
 
 
-def _author(stored: dict[str, str]) -> Author:
+def author_of(stored: dict[str, str]) -> Author:
+    """An author of `Paper.authors`."""
     return Author(
         family=stored.get("family", ""),
         given=stored.get("given", ""),

@@ -256,6 +256,7 @@ SPECTACULAR_SETTINGS = {
         "KnowledgeUpdateEnd": "knowledge.api.updates.ENDS",
         "MaintenanceMode": "jobs.models.MaintenanceWindow.Mode",
         "PassageMode": "knowledge.chunking.Mode",
+        "QuestionState": "knowledge.api.answer_output.STATES",
         "ResearchRunState": "knowledge.research_history.STATES",
         "SearchMode": "knowledge.search.engine.Mode",
         "UploadStatus": "knowledge.api.document_output.UPLOAD_STATUS",

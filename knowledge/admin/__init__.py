@@ -1,6 +1,8 @@
 """Knowledge's part of the admin. Importing this package registers every page."""
 
 from knowledge.admin import (
+    documents,
+    embedding_models,
     evaluations,
     harvests,
     judged_queries,
@@ -15,6 +17,8 @@ from knowledge.admin import (
 )
 
 __all__ = [
+    "documents",
+    "embedding_models",
     "evaluations",
     "harvests",
     "judged_queries",

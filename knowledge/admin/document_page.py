@@ -11,8 +11,9 @@ from django.urls import URLPattern, path
 
 from jobs.admin.base import require
 from jobs.storable import clean_text
+from knowledge import places
 from knowledge.admin import reading, rows
-from knowledge.models import Document
+from knowledge.models import Document, Part
 
 VIEW = "knowledge.view_document"
 URL_NAME = "knowledge-document"
@@ -31,11 +32,16 @@ def view(request: HttpRequest, pk: int) -> HttpResponse:
         "title": "Document",
         "document": document,
         "query": query,
-        "blocks": reading.blocks(part, (), query) if part else [],
+        "blocks": _blocks(part, query) if part else [],
         "shown": shown,
         "page": rows.page_of(request, document),
     }
     return TemplateResponse(request, "admin/knowledge/document.html", context)
+
+
+def _blocks(part: Part, query: str) -> list[reading.Block]:
+    found = places.places(part.passages.select_related("part__paper"))
+    return reading.with_pages(reading.blocks(part, (), query), found)
 
 
 def urls(site: Any) -> list[URLPattern]:

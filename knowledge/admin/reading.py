@@ -1,11 +1,12 @@
 """Texts as they are read: passage by passage, each with an anchor that answers and results lead to."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from knowledge.admin import looks
 from knowledge.admin.looks import Piece
 from knowledge.models import Part, Passage
+from knowledge.places import Place
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class Block:
     pk: int
     number: int
     paragraphs: Sequence[Paragraph]
+    #: The page that it begins on, from 1; None where that is the page of the one before, or there are no pages.
+    page: int | None = None
 
 
 def blocks(part: Part, labels: Iterable[str], query: str) -> list[Block]:
@@ -31,6 +34,16 @@ def blocks(part: Part, labels: Iterable[str], query: str) -> list[Block]:
     return [
         Block(passage.pk, passage.position + 1, _paragraphs(passage, known, query))
         for passage in part.passages.order_by("position")
+    ]
+
+
+def with_pages(found: Sequence[Block], places: Mapping[int, Place]) -> list[Block]:
+    """The same blocks; the first of each page says which it is."""
+    pages = [places[block.pk].page for block in found]
+    before = [None, *pages]
+    return [
+        replace(block, page=page if page != last else None)
+        for block, page, last in zip(found, pages, before, strict=False)
     ]
 
 

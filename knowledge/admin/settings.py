@@ -1,10 +1,9 @@
-"""What holds for all of knowledge: the policy, the paces of services, the models that make vectors."""
+"""What holds for all of knowledge: the policy, and the paces of services."""
 
 from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
@@ -15,15 +14,7 @@ from jobs import display
 from jobs.admin import navigation
 from jobs.admin.base import ModelAdmin, ReadOnlyAdmin
 from knowledge import embedding
-from knowledge.models import EmbeddingModel, KnowledgePolicy, ServicePace
-
-State = EmbeddingModel.State
-
-_LOOKS: dict[str, tuple[str, str]] = {
-    State.BUILDING: ("construction", "busy"),
-    State.LIVE: ("check_circle", "good"),
-    State.RETIRED: ("inventory_2", "calm"),
-}
+from knowledge.models import KnowledgePolicy, ServicePace
 
 navigation.add(
     navigation.Entry(
@@ -33,14 +24,6 @@ navigation.add(
         url_name="admin:knowledge_knowledgepolicy_changelist",
         permissions=("knowledge.view_knowledgepolicy",),
         order=380,
-    ),
-    navigation.Entry(
-        group="Knowledge",
-        title="Embedding models",
-        icon="scatter_plot",
-        url_name="admin:knowledge_embeddingmodel_changelist",
-        permissions=("knowledge.view_embeddingmodel",),
-        order=385,
     ),
     navigation.Entry(
         group="Knowledge",
@@ -111,27 +94,3 @@ class ServicePaceAdmin(ReadOnlyAdmin[ServicePace]):
         if pace.busy_until and pace.busy_until > now:
             return display.badge("Is being asked", "sync", "busy")
         return display.badge("Free", "check_circle", "good")
-
-
-@admin.register(EmbeddingModel)
-class EmbeddingModelAdmin(ReadOnlyAdmin[EmbeddingModel]):
-    list_display = ("name", "state_label", "dimension", "vectors", "since")
-    search_fields = ("name",)
-    list_filter = ("state",)
-    ordering = ("-created_at",)
-    sortable_by = ()
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[EmbeddingModel]:
-        return super().get_queryset(request).annotate(vector_count=Count("embeddings"))
-
-    @admin.display(description="State")
-    def state_label(self, model: EmbeddingModel) -> SafeString:
-        return display.badge(str(model.get_state_display()), *_LOOKS[model.state])
-
-    @admin.display(description="Vectors")
-    def vectors(self, model: Any) -> str:
-        return f"{model.vector_count:,}"
-
-    @admin.display(description="Since")
-    def since(self, model: EmbeddingModel) -> SafeString | str:
-        return display.moment(model.created_at)

@@ -13,7 +13,7 @@ from jobs.context import ActiveRun
 from jobs.definitions import enqueue, get_job
 from jobs.models import JobRun
 from jobs.storable import clean_text
-from knowledge.answers import registry
+from knowledge.answers import fallback, registry
 from knowledge.answers.base import Brief, OnStep, Writer, nobody
 from knowledge.answers.errors import InvalidQuestion, UnknownWriter, WriterError, WriterUnavailable
 from knowledge.answers.keeping import Checked, Composed, check, keep
@@ -113,6 +113,12 @@ def answer(run: ActiveRun, question_id: int, wish: Wish) -> Answered:
         chosen = registry.get(wish.writer)
         run.step("Searching")
         retrieved = _search(question, wish)
+        asked: dict[str, Any] = {}
+        if wish.arxiv and retrieved.good < FEWEST_GOOD:
+            run.step("Asking arXiv")
+            fetched = fallback.fetch(run, question.text)
+            asked = {"arxiv": fetched.found, "arxiv_new": fetched.new, "arxiv_problem": fetched.problem}
+            retrieved = _search(question, wish)
         run.step("Writing")
 
         def on_step(text: str, done: int, total: int) -> None:
@@ -120,6 +126,7 @@ def answer(run: ActiveRun, question_id: int, wish: Wish) -> Answered:
 
         composed = _composed(chosen, retrieved, wish, began, on_step=on_step, is_last=_is_last(run))
         run.step("Checking")
+        composed = replace(composed, details={**composed.details, **asked})
         known = keep(question, composed, run_id=run.id)
     return Answered(
         question_id=question.pk,

@@ -233,7 +233,7 @@ class FeedbackViewSet(GenericViewSet[Any]):
         return Response(FeedbackSerializer(given).data)
 
 
-class WriterSerializer(serializers.Serializer[Any]):
+class AnswerWriterSerializer(serializers.Serializer[Any]):
     kind = serializers.CharField()
     label = serializers.CharField()  # type: ignore[assignment]  # a field of that name is what clients see
     is_usable = serializers.BooleanField()
@@ -242,8 +242,8 @@ class WriterSerializer(serializers.Serializer[Any]):
     roles = serializers.ListField(child=serializers.CharField(), help_text="Its experts, for perspectives.")
 
 
-class ResearchConfigSerializer(serializers.Serializer[Any]):
-    writers = WriterSerializer(many=True)
+class AnsweringConfigSerializer(serializers.Serializer[Any]):
+    writers = AnswerWriterSerializer(many=True)
     default_writer = serializers.CharField()
     longest_query = serializers.IntegerField()
     most_papers = serializers.IntegerField()
@@ -257,7 +257,7 @@ class ResearchConfigSerializer(serializers.Serializer[Any]):
 class ResearchConfigView(APIView):
     permission_of: ClassVar[Needed] = {"get": "knowledge.view_question"}
 
-    @extend_schema(operation_id="research_config", responses=ResearchConfigSerializer)
+    @extend_schema(operation_id="research_config", responses=AnsweringConfigSerializer)
     def get(self, request: Request) -> Response:
         """What can be asked for, and what holds here."""
         policy, model = KnowledgePolicy.current(), spaces.live()
@@ -272,7 +272,7 @@ class ResearchConfigView(APIView):
             "model": model.name if model else "",
             "disclaimer": answers.NOT_ADVICE,
         }
-        return Response(ResearchConfigSerializer(found).data)
+        return Response(AnsweringConfigSerializer(found).data)
 
 
 def _writers() -> list[dict[str, Any]]:
@@ -290,18 +290,18 @@ def _writers() -> list[dict[str, Any]]:
     ]
 
 
-class ResearchHealthSerializer(serializers.Serializer[Any]):
+class AnsweringHealthSerializer(serializers.Serializer[Any]):
     is_ready = serializers.BooleanField(help_text="Whether questions can be answered by quotations.")
     problems = serializers.ListField(child=serializers.CharField(), help_text="Why not, and what is lacking.")
     is_indexed = serializers.BooleanField(help_text="Whether there is any passage.")
     model = serializers.CharField(help_text="Whose vectors are asked; empty: there are none yet.")
-    writers = WriterSerializer(many=True)
+    writers = AnswerWriterSerializer(many=True)
 
 
 class ResearchHealthView(APIView):
     permission_of: ClassVar[Needed] = {"get": "knowledge.view_question"}
 
-    @extend_schema(operation_id="research_health", responses=ResearchHealthSerializer)
+    @extend_schema(operation_id="research_health", responses=AnsweringHealthSerializer)
     def get(self, request: Request) -> Response:
         """Whether questions can be answered, and what is lacking. Asks no other service."""
         model, is_indexed = spaces.live(), Passage.objects.exists()
@@ -319,10 +319,10 @@ class ResearchHealthView(APIView):
             "model": model.name if model else "",
             "writers": _writers(),
         }
-        return Response(ResearchHealthSerializer(found).data)
+        return Response(AnsweringHealthSerializer(found).data)
 
 
-class ResearchStatsSerializer(serializers.Serializer[history.Figures]):
+class AnsweringFiguresSerializer(serializers.Serializer[history.Figures]):
     questions = serializers.IntegerField()
     answered = serializers.IntegerField()
     refused = serializers.IntegerField()
@@ -340,7 +340,7 @@ class ResearchStatsSerializer(serializers.Serializer[history.Figures]):
 class ResearchStatsView(APIView):
     permission_of: ClassVar[Needed] = {"get": "knowledge.view_question"}
 
-    @extend_schema(operation_id="research_stats", responses=ResearchStatsSerializer)
+    @extend_schema(operation_id="research_stats", responses=AnsweringFiguresSerializer)
     def get(self, request: Request) -> Response:
         """How the questions that you may see were answered."""
-        return Response(ResearchStatsSerializer(history.figures(answers.seen_by(person(request)))).data)
+        return Response(AnsweringFiguresSerializer(history.figures(answers.seen_by(person(request)))).data)

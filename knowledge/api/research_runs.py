@@ -48,7 +48,7 @@ class ResearchCancelledSerializer(serializers.Serializer[Any]):
     message = serializers.CharField()
 
 
-class ResearchHealthSerializer(serializers.Serializer[Any]):
+class ResearchTasksHealthSerializer(serializers.Serializer[Any]):
     status = serializers.ChoiceField(choices=_HEALTH)
     checks = CheckSerializer(many=True)
     active_runs = serializers.IntegerField(help_text="Of research jobs, that have not ended.")
@@ -174,7 +174,7 @@ class ResearchRunsViewSet(ViewSet):
         code = status.HTTP_202_ACCEPTED if run.is_active else status.HTTP_200_OK
         return Response(ResearchCancelledSerializer(told).data, status=code)
 
-    @extend_schema(operation_id="cronjobs_task_health", responses=ResearchHealthSerializer)
+    @extend_schema(operation_id="cronjobs_task_health", responses=ResearchTasksHealthSerializer)
     def health_check(self, request: Request) -> Response:
         """Whether research jobs are carried out. A few seconds old at most."""
         found = health.monitor.look()
@@ -186,7 +186,7 @@ class ResearchRunsViewSet(ViewSet):
             .count(),
             "timestamp": found.checked_at,
         }
-        return Response(ResearchHealthSerializer(told).data)
+        return Response(ResearchTasksHealthSerializer(told).data)
 
     @extend_schema(
         operation_id="cronjobs_history_runs",

@@ -9,10 +9,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from jobs.api.answers import conflict
+from jobs.api.answers import conflict, person
 from jobs.api.parsing import StrictSerializer, read_body
 from jobs.api.permissions import Needed
-from knowledge import evaluation, places
+from jobs.models import JobRun
+from knowledge import answers, evaluation, places
+from knowledge.api.answer_output import AnswerOutputSerializer, output
 from knowledge.api.search_input import (
     LONGEST_QUERY,
     WAYS,
@@ -38,6 +40,8 @@ from knowledge.standing import (
 
 #: Queries that are tried out at once.
 MOST_TRIALS = 50
+#: What an answer needs beside what the search does.
+ASK = ("knowledge.view_question", "knowledge.ask_question")
 _NO_VECTORS = conflict("The index has no vectors of that kind, or nobody here can make one of the query.")
 
 
@@ -93,6 +97,7 @@ class SearchAnswerSerializer(serializers.Serializer[Any]):
     alpha = serializers.FloatField(allow_null=True, help_text="The share of meaning; null unless by both.")
     count = serializers.IntegerField()
     results = SearchResultSerializer(many=True, help_text="The best first.")
+    answer = AnswerOutputSerializer(allow_null=True, help_text="null: none was asked for.")
     disclaimer = serializers.CharField()
 
 
@@ -118,9 +123,15 @@ class SearchView(APIView):
         responses={200: SearchAnswerSerializer, 409: _NO_VECTORS},
     )
     def post(self, request: Request) -> Response:
-        """The same, with the wishes in the body."""
+        """The same, with the wishes in the body; with `synthesize_answer` also an answer that cites what it stands on."""
         wanted = read_body(SearchInputSerializer, request)
-        return Response(found(wanted, wanted.get("filters", {})))
+        filters = wanted.get("filters", {})
+        if wanted["synthesize_answer"] and not person(request).has_perms(ASK):
+            self.permission_denied(request, f"An answer needs the permissions {' and '.join(ASK)}.")
+        told = found(wanted, filters)
+        if wanted["synthesize_answer"]:
+            told["answer"] = _answer(wanted["query"], filters, request)
+        return Response(told)
 
 
 def found(wanted: Mapping[str, Any], filters: Mapping[str, Any]) -> dict[str, Any]:
@@ -143,9 +154,21 @@ def found(wanted: Mapping[str, Any], filters: Mapping[str, Any]) -> dict[str, An
         "alpha": wanted["alpha"] if is_by_both else None,
         "count": len(hits),
         "results": _results(hits),
+        "answer": None,
         "disclaimer": DISCLAIMER,
     }
     return dict(SearchAnswerSerializer(answer).data)
+
+
+def _answer(query: str, filters: Mapping[str, Any], request: Request) -> dict[str, Any]:
+    """What is said in answer to the query, or why nothing is. It is kept, as every question is."""
+    try:
+        question = answers.ask(
+            query, filters=filters_of(filters), by=person(request), trigger=JobRun.Trigger.API
+        )
+    except answers.InvalidQuestion as error:
+        raise serializers.ValidationError({"query": error.fields.get("text", [str(error)])}) from error
+    return dict(AnswerOutputSerializer(output(question, request)).data)
 
 
 def _done(way: Way) -> Mode:

@@ -109,6 +109,9 @@ class SearchOptionsSerializer(StrictSerializer):
 
 class SearchInputSerializer(SearchOptionsSerializer):
     filters = FiltersSerializer(required=False)
+    synthesize_answer = serializers.BooleanField(
+        default=False, help_text="Whether the query is answered, too, in sentences that cite what was found."
+    )
 
 
 class SearchQuerySerializer(FiltersSerializer, SearchOptionsSerializer):

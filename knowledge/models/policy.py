@@ -50,7 +50,7 @@ class KnowledgePolicy(models.Model):
         default=10, help_text="Answers mark what is older as outdated."
     )
     answer_threshold = models.FloatField(
-        default=0.35,
+        default=0.42,
         validators=[MinValueValidator(0), MaxValueValidator(1)],
         help_text="Questions whose best passage is less similar than this are not answered.",
     )

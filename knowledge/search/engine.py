@@ -89,14 +89,24 @@ def search(
 def hits(query: str, scored: Sequence[Scored]) -> list[Hit]:
     """What was ranked, as it is shown; some of it, for whoever turns pages."""
     best = Passage.objects.select_related("part__paper", "part__document")
-    shown = best.in_bulk([found.passages[0] for found in scored if found.passages])
+    shown = best.in_bulk([pk for found in scored for pk in _showable(found)])
     stems = frozenset(terms(query))
     return [
         Hit(found, passage.part, passage, highlights(passage.text, stems))
         for found in scored
         # Gone since they were ranked: then they are not shown.
-        if found.passages and (passage := shown.get(found.passages[0]))
+        if (passage := _telling([shown[pk] for pk in _showable(found) if pk in shown], stems))
     ]
+
+
+def _showable(found: Scored) -> tuple[int, ...]:
+    """The nearest passage; all of them when nobody knows which one that is."""
+    return found.passages[:1] if found.similarity else found.passages
+
+
+def _telling(passages: Sequence[Passage], stems: frozenset[str]) -> Passage | None:
+    """The one with the most words of the query, the first of several; None of none."""
+    return max(passages, key=lambda passage: len(stems.intersection(terms(passage.text))), default=None)
 
 
 def rank(

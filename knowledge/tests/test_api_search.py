@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from knowledge import indexing
 from knowledge.embedding import EmbedderUnavailable
-from knowledge.models import Document, Evaluation, Finding, KnowledgePolicy, Paper, Topic
+from knowledge.models import Document, Evaluation, Finding, KnowledgePolicy, Paper, Question, Topic
 from knowledge.search.engine import forget_queries
 from knowledge.tests.api_client import KNOWLEDGE, client_with, get, post
 from knowledge.tests.shelf import Letters, embed_all, registered, shelve
@@ -261,6 +261,32 @@ def test_what_does_not_fit_is_refused_by_name(client, body, field):
 def test_searching_needs_the_permissions_to_see_papers_and_documents(shelf):
     get(client_with("view_paper"), SEARCH, {"query": "aspirin"}, 403)
     get(client_with("view_document"), SEARCH, {"query": "aspirin"}, 403)
+
+
+# Answers
+
+
+def test_an_answer_is_given_on_top_when_it_is_asked_for(letters):
+    shelve("Aspirin and the heart", "Aspirin prevents a second heart attack in most people.", pmid="31")
+    embed_all(letters)
+    asker = client_with("view_paper", "view_document", "view_question", "ask_question")
+    body = {"query": "Does aspirin prevent a second heart attack?"}
+    assert post(asker, SEARCH, body)["answer"] is None
+    assert not Question.objects.exists()
+    answer = post(asker, SEARCH, {**body, "synthesize_answer": True})["answer"]
+    assert (answer["success"], answer["citations"][0]["pmid"]) == (True, "31")
+    assert "[1]" in answer["response"]
+    assert Question.objects.get().asked_by == asker.user
+    answer = post(asker, SEARCH, {**body, "synthesize_answer": True, "filters": {"min_year": 2030}})["answer"]
+    assert (answer["success"], bool(answer["reason"])) == (False, True)
+    told = post(asker, SEARCH, {"query": "???", "synthesize_answer": True}, 400)
+    assert told["fields"]["query"] == ["There is no word in it."]
+
+
+def test_an_answer_needs_its_own_permissions_and_is_never_given_to_a_mere_look(client, shelf):
+    body = {"query": "aspirin", "synthesize_answer": True}
+    assert "ask_question" in post(client, SEARCH, body, 403)["message"]
+    assert "synthesize_answer" in get(client, SEARCH, body, 400)["fields"]
 
 
 # Trying out

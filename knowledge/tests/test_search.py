@@ -205,3 +205,12 @@ def test_the_built_in_model_finds_what_shares_no_word():
     shelve("Gardening", "Tomatoes grow best in full sun and well-drained soil.")
     embed_all(embedding.get("minilm"))
     assert titles("aspirin after a heart attack", limit=1) == ["Cardiology"]
+
+
+def test_found_by_words_the_passage_that_has_them_is_shown():
+    shelve(
+        "Long", "Nothing is said of it here. " * 40 + "Aspirin prevents attacks. " + "Nor here is it. " * 40
+    )
+    (hit,) = search("aspirin attacks", mode=Mode.SPARSE)
+    assert "Aspirin prevents attacks." in hit.passage.text
+    assert [hit.passage.text[span.start : span.end] for span in hit.highlights] == ["Aspirin", "attacks"]

@@ -1,6 +1,7 @@
 """A row of any model, from the types of its fields: for pages that were added after this was written."""
 
 from typing import Any
+from uuid import uuid4
 
 from django.contrib.auth.models import Group
 from django.contrib.postgres.fields import ArrayField
@@ -42,6 +43,8 @@ def _value(field: Any, rows: dict[type[models.Model], models.Model], group: Grou
             return timezone.now()
         case models.DateField():
             return timezone.now().date()
+        case models.UUIDField():
+            return uuid4()
         case models.JSONField():
             return {}
         case ArrayField():

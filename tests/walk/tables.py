@@ -7,11 +7,23 @@ from django.db import connection, transaction
 #: Tables that a reader may change, and why.
 LEFT_OUT = {
     "django_session": "messages to the reader",
+    "knowledge_servicepace": "turns at services: taken in threads with connections of their own, which nothing here rolls back",
 }
-#: Rows of the reader's own that they may change, by the column that says whose they are, and why.
+#: Rows of the reader's own that they may change, by what says whose they are (a column, or a query), and why.
 OWN = {
     "jobs_inboxmessage": ("user_id", "what was read of one's own inbox"),
     "jobs_alertread": ("user_id", "which alerts one has read: others see theirs"),
+    "knowledge_question": ("asked_by_id", "what one has asked"),
+    "knowledge_answer": (
+        "(SELECT asked_by_id FROM knowledge_question asked WHERE asked.id = t.question_id)",
+        "what one was answered",
+    ),
+    "knowledge_citation": (
+        "(SELECT asked_by_id FROM knowledge_question asked JOIN knowledge_answer given ON given.question_id = asked.id"
+        " WHERE given.id = t.answer_id)",
+        "and what that stands on",
+    ),
+    "knowledge_feedback": ("given_by_id", "one's own word on an answer"),
 }
 
 

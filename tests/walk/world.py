@@ -33,6 +33,7 @@ from publishing.models import FeedItem, Source
 from publishing.tests.factories import make_item, make_source
 from tests.walk.addresses import Rows, models_of_pages
 from tests.walk.guesses import row_of
+from tests.walk.knowledge_world import make_knowledge
 
 #: Values of parameters that are no rows.
 VALUES = {
@@ -75,6 +76,7 @@ def make(
         ),
         **make_pauses(schedule),
         **make_notifications(text, run, group, reader or someone),
+        **make_knowledge(run, reader or someone),
     }
     found[TaskResult], _ = TaskResult.objects.get_or_create(
         task_id=str(run.pk), defaults={"task_name": run.job}

@@ -2,27 +2,22 @@
 
 import json
 import sys
-from typing import Any, TextIO
+from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from jobs import delays, display, follow, history, ledger
 from jobs.definitions import AnyJob, all_jobs, enqueue, get_job
-from jobs.management import failures
+from jobs.management import failures, waiting
 from jobs.management.base import (
-    FAILED,
     INTERRUPTED,
-    PARTIAL,
-    STILL_ACTIVE,
     WRONG_USE,
     PlainCommand,
     run_id,
 )
-from jobs.management.progress import ProgressLine, describe
+from jobs.management.progress import describe
 from jobs.models import JobRun, RunLog
-
-Status = JobRun.Status
 
 
 class Command(PlainCommand):
@@ -73,27 +68,7 @@ class Command(PlainCommand):
             self.stdout.write(str(run.id))
             return 0
         self.stdout.write(f"{job.title}: run {run.id}")
-        try:
-            return self._wait(run, options["timeout"])
-        except KeyboardInterrupt:
-            self.stdout.write(f"\nThe run goes on. Cancel it with: manage.py jobs cancel {run.id}")
-            return INTERRUPTED
-
-    def _wait(self, run: JobRun, timeout: float | None) -> int:
-        line = ProgressLine(_stream(self.stdout), history.typical(run))
-        try:
-            for current in follow.watch(run.id, timeout=timeout):
-                run = current
-                line.show(run, timezone.now())
-        finally:
-            line.close()
-        if run.is_active:
-            self.stdout.write(
-                f"Still {run.get_status_display().lower()}. Look again with: manage.py jobs status {run.id}"
-            )
-            return STILL_ACTIVE
-        self._outcome(run)
-        return _exit_code(run)
+        return waiting.watch(run, out=self.stdout, err=self.stderr, timeout=options["timeout"])
 
     def _status(self, options: dict[str, Any]) -> int:
         run = ledger.get(run_id(options["id"]))
@@ -103,8 +78,8 @@ class Command(PlainCommand):
             self.stdout.write(f"  {part.title:<20}  {display.duration(part.length):>11}  {part.sentence}")
         if run.is_active:
             return 0
-        self._outcome(run)
-        return _exit_code(run)
+        waiting.outcome(run, out=self.stdout, err=self.stderr)
+        return waiting.exit_code(run)
 
     def _cancel(self, options: dict[str, Any]) -> int:
         run = ledger.cancel(run_id(options["id"]), by=None)
@@ -131,14 +106,6 @@ class Command(PlainCommand):
 
     def _retry(self, options: dict[str, Any]) -> int:
         return failures.retry(self.stdout, options)
-
-    def _outcome(self, run: JobRun) -> None:
-        text = run.get_status_display()
-        if run.reason:
-            text += f": {run.reason}"
-        (self.stdout if run.status == Status.SUCCEEDED else self.stderr).write(text)
-        if run.result is not None:
-            self.stdout.write(json.dumps(run.result, indent=2, ensure_ascii=False))
 
 
 def _parameters(job: AnyJob, options: dict[str, Any]) -> dict[str, Any]:
@@ -183,13 +150,3 @@ def _signature(job: AnyJob) -> str:
 def _log_line(line: RunLog) -> str:
     level = dict(RunLog.Level.choices).get(line.level, line.level)
     return f"{line.at:%Y-%m-%d %H:%M:%S}  {level:<7}  {line.message}"
-
-
-def _exit_code(run: JobRun) -> int:
-    return {Status.SUCCEEDED: 0, Status.PARTIAL: PARTIAL}.get(Status(run.status), FAILED)
-
-
-def _stream(output: Any) -> TextIO:
-    """The stream under Django's wrapper, which would add line ends."""
-    stream: TextIO = getattr(output, "_out", output)
-    return stream

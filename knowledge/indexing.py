@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from pgvector import HalfVector
 
 from knowledge.chunking import Mode
@@ -37,12 +37,15 @@ def index_documents(documents: Iterable[Document], mode: Mode = Mode.BALANCED) -
 def _index(owners: list[tuple[Part, list[Text]]]) -> Indexed:
     """All or nothing, in one transaction with whatever the caller does; a `Part` stands for whom its parts belong to."""
     with transaction.atomic():
+        there = _hashes([owner for owner, _ in owners])
         changed = [
-            (owner, texts) for owner, texts in owners if _hashes(owner) != [text.text_hash for text in texts]
+            (owner, texts)
+            for owner, texts in owners
+            if there.get(_key(owner), []) != [text.text_hash for text in texts]
         ]
-        kept = _vectors([owner for owner, _ in changed])
-        for owner, _ in changed:
-            _parts_of(owner).delete()
+        old = [owner for owner, _ in changed if _key(owner) in there]
+        kept = _vectors(old)
+        _parts_of(old).delete()
         made = [
             (
                 Part(
@@ -83,24 +86,28 @@ def _index(owners: list[tuple[Part, list[Text]]]) -> Indexed:
 def _vectors(owners: list[Part]) -> dict[str, dict[int, HalfVector]]:
     """The vectors that there are, by the hash of their text and the model: what stays as it was keeps them."""
     found: dict[str, dict[int, HalfVector]] = defaultdict(dict)
-    for name in ("paper_id", "document_id"):
-        ids = [getattr(owner, name) for owner in owners if getattr(owner, name) is not None]
-        rows = (
-            Embedding.objects.filter(**{f"passage__part__{name}__in": ids})
-            if ids
-            else Embedding.objects.none()
-        )
-        for text_hash, model, vector in rows.values_list("text_hash", "model_id", "vector"):
-            found[text_hash][model] = vector
+    rows = Embedding.objects.filter(passage__part__in=_parts_of(owners))
+    for text_hash, model, vector in rows.values_list("text_hash", "model_id", "vector"):
+        found[text_hash][model] = vector
     return found
 
 
-def _parts_of(owner: Part) -> QuerySet[Part]:
-    return Part.objects.filter(paper=owner.paper, document=owner.document)
+def _parts_of(owners: list[Part]) -> QuerySet[Part]:
+    papers = [owner.paper_id for owner in owners if owner.paper_id is not None]
+    documents = [owner.document_id for owner in owners if owner.document_id is not None]
+    return Part.objects.filter(Q(paper__in=papers) | Q(document__in=documents))
 
 
-def _hashes(owner: Part) -> list[str]:
-    return list(_parts_of(owner).order_by("number").values_list("text_hash", flat=True))
+def _hashes(owners: list[Part]) -> dict[tuple[int | None, int | None], list[str]]:
+    """Of the parts that there are, in their order, by whom they belong to."""
+    found: dict[tuple[int | None, int | None], list[str]] = defaultdict(list)
+    for part in _parts_of(owners).only("paper", "document", "text_hash").order_by("number"):
+        found[_key(part)].append(part.text_hash)
+    return dict(found)
+
+
+def _key(part: Part) -> tuple[int | None, int | None]:
+    return part.paper_id, part.document_id
 
 
 def _passages(part: Part, text: Text) -> list[Passage]:

@@ -51,7 +51,7 @@ def nearest(vector: Vectors, model: EmbeddingModel, filters: Filters, limit: int
     found, named = _named(vector, model, filters, limit, limit)
     if len(found) >= limit or named < limit:
         return found
-    return _deeper(vector, model, filters, limit, len(found))
+    return _deeper(vector, model, filters, limit, limit, len(found))
 
 
 def candidates(
@@ -64,22 +64,23 @@ def candidates(
     given = {"parts": parts.tolist(), "reach": limit}
     rows = _run(_CANDIDATES, vector, model, filters, given, sight=max(limit, SIGHT))
     named, standing = rows[0][3], sum(row[4] for row in rows)
-    if named < limit or standing >= limit * _FRESH:
+    enough = int(limit * _FRESH)
+    if named < limit or standing >= enough:
         return [Near(row[0], row[1], row[2], row[5]) for row in rows if row[0] is not None]
-    near = _deeper(vector, model, filters, limit, standing)
+    near = _deeper(vector, model, filters, limit, enough, standing)
     named_too = np.array([found.part for found in near], dtype=np.int64)
     return similarities(vector, model, filters, np.union1d(parts, named_too))
 
 
 def _deeper(
-    vector: Vectors, model: EmbeddingModel, filters: Filters, limit: int, standing: int
+    vector: Vectors, model: EmbeddingModel, filters: Filters, limit: int, enough: int, standing: int
 ) -> list[Near]:
     """When only so many of the nearest stand: look so deep that it should be enough, or else compare all."""
     reach = limit * _DEEPER
     if standing:
-        reach = min(reach, limit * limit * 3 // (standing * 2))
+        reach = min(reach, max(limit * 2, limit * limit * 3 // (standing * 2)))
     found, named = _named(vector, model, filters, limit, reach)
-    if len(found) >= limit * _FRESH or named < reach:
+    if len(found) >= enough or named < reach:
         return found
     rows = _run(_COMPARED, vector, model, filters, {"limit": limit}, sight=SIGHT)
     return [Near(*row) for row in rows]

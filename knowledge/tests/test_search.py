@@ -132,7 +132,7 @@ def test_scores_are_those_of_the_indexes(shelf, letters):
     (vector,) = letters.embed([query])
     for mode in Mode:
         for hit in search(query, mode=mode):
-            own = np.array(hit.passage.embeddings.get().vector.to_numpy(), dtype=np.float32)
+            own = np.array(hit.passage.embeddings.get().vector, dtype=np.float32)
             cosine = float(own @ vector / np.linalg.norm(own))
             words = float(sparse.rank(query).of(np.array([hit.part.pk]))[0])
             assert hit.scored.similarity == (0 if mode is Mode.SPARSE else pytest.approx(cosine, abs=1e-3))

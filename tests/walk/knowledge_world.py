@@ -77,12 +77,13 @@ def _document(number: int) -> Document:
 def _answered(paper: Paper, reader: User) -> Made:
     """A question of the reader, its answer and what that cites."""
     question = Question.objects.create(text="Is walking good?", asked_by_id=reader.pk)
-    sentences = [{"text": "Walking keeps people well.", "numbers": [1], "support": 1}]
+    quote = "Walking keeps people well."
+    sentences = [{"text": quote, "numbers": [1], "support": 1}]
     answer = Answer.objects.create(
         question=question, state="answered", writer="extractive", sentences=sentences
     )
     passage = Passage.objects.filter(part__paper=paper).first()
     cited = Citation.objects.create(
-        answer=answer, number=1, passage=passage, paper=paper, title=paper.title, quote=sentences[0]["text"]
+        answer=answer, number=1, passage=passage, paper=paper, title=paper.title, quote=quote
     )
     return {Question: question, Answer: answer, Citation: cited}

@@ -38,6 +38,7 @@ from jobs.models import ProcessHeartbeat
 from jobs.schedules import Wish
 from jobs.tests.workers import execute
 from jobs.when import When
+from knowledge.connectors import feeds
 from publishing.tests.factories import make_agent, put_on_site
 from tests.jobs_for_tests import tasks
 
@@ -99,8 +100,11 @@ class World:
 
 
 @pytest.fixture
-def world(transactional_db, monkeypatch) -> Iterator[World]:
+def world(transactional_db, monkeypatch, settings) -> Iterator[World]:
     """A user who may do everything, runs in several states, a schedule, living processes."""
+    # Random requests ask no real service: these addresses are refused before anything is sent.
+    settings.PUBMED_URL = settings.ARXIV_URL = settings.EUROPEPMC_URL = "http://127.0.0.1:9"
+    monkeypatch.setattr(feeds, "AUTHORITIES", {"Nobody": "http://127.0.0.1:9/feed"})
     user = User.objects.create_superuser("ada", "ada@example.org", "correct horse")
     ended = execute(tasks.fail_for_good.enqueue(as_bug=True))
     waiting = tasks.add_numbers.enqueue(left=1)

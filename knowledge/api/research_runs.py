@@ -116,6 +116,7 @@ class ResearchSummarySerializer(serializers.Serializer[Any]):
 
 
 class ResearchRunsViewSet(ViewSet):
+    queryset = JobRun.objects.all()  # what the ids are of; whatever is shown goes through `_seen`
     permission_of: ClassVar[Needed] = {
         "retrieve": "knowledge.view_harvest",
         "status": "knowledge.view_harvest",

@@ -1,9 +1,10 @@
 """Search in PostgreSQL: how good it is on a judged collection (`--dataset FOLDER`), or else how fast with 100,000 passages.
 
 With `--dataset`, any folder in BEIR's format is stored, cut, embedded, indexed and searched as papers are. `--vectors FILE` keeps
-the vectors for the next run: making them takes most of the time. `--split` chooses other judgements than `test`.
+the vectors for the next run: making them takes most of the time. `--split` chooses other judgements than `test`. A folder that is
+no such collection ends it with 2 and a line that says why.
 
-Without it, abstracts made of invented words are searched. Their vectors are sums of one random vector for each word, so that
+Without it, abstracts made up of English words are searched. Their vectors are sums of one random vector for each word, so that
 texts on one subject lie together; queries are embedded by the real model as well, for its time. FAISS searches the same vectors.
 """
 

@@ -37,7 +37,7 @@ def prepare() -> None:
     """Every step may be repeated at each start and changes nothing the second time."""
     call_command("migrate", verbosity=0, interactive=False)
     call_command("schedules", "sync")
-    call_command("load_knowledge_defaults")
+    call_command("knowledge", "configure")
     if settings.SAMPLE_WORLD_URL:
         call_command("load_sample_world")
         call_command("load_sample_guidelines")

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from django.db.models import F
-from django.utils import timezone
 
 from jobs.context import ActiveRun
 from jobs.errors import PermanentError
@@ -38,12 +37,14 @@ def sync(run: ActiveRun, source_ids: Sequence[int]) -> Updated:
     """Bring what is here up to date with these sources, else with all enabled ones."""
     run.step("Fetching")
     plans = [] if Harvest.objects.of_run(run.id).exists() else [_plan(one) for one in _chosen(source_ids)]
-    began = timezone.now()
     try:
         return updates.carry_out(run, plans)
     finally:
-        well = Harvest.objects.of_run(run.id).filter(state=Harvest.State.DONE)
-        Source.objects.filter(harvests__in=well).update(synced_at=began, revised_until=began.date())
+        for harvest in Harvest.objects.of_run(run.id).filter(state=Harvest.State.DONE):
+            # It has asked since it began, perhaps in an earlier attempt.
+            Source.objects.filter(pk=harvest.source_id).update(
+                synced_at=harvest.ended_at, revised_until=harvest.began_at.date()
+            )
 
 
 def _chosen(source_ids: Sequence[int]) -> list[Source]:
@@ -56,6 +57,8 @@ def _chosen(source_ids: Sequence[int]) -> list[Source]:
 
 
 def _plan(source: Source) -> Plan:
+    if source.connector not in connectors.kinds():  # the harvest says so
+        return Plan(source, Order())
     connector = connectors.get(source.connector)
     since = max(source.revised_until or updates.today() - FIRST_LOOK, updates.today() - LONGEST_LOOK)
     addresses = tuple(source.addresses)

@@ -102,6 +102,7 @@ def viewer():
 def worlds(viewer, settings):
     """The same world twice, but for the run: it failed in one and waits in the other."""
     settings.OUTBOUND_ALLOWED_HOSTS = []
+    settings.PUBMED_URL = "http://127.0.0.1:9"  # nobody there: previews must not ask the real one
     rows = world.make(text="Walked", reader=viewer)
     schedule = rows[Schedule]
     assert isinstance(schedule, Schedule)

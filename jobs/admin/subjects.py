@@ -8,6 +8,7 @@ from django.urls import reverse
 from jobs.models import JobRun
 
 _kinds: dict[str, "_Kind"] = {}
+_lists: dict[str, "_Kind"] = {}
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,20 @@ def add(parameter: str, *, label: str, url_name: str, permission: str) -> None:
     _kinds[parameter] = _Kind(label, url_name, permission)
 
 
+def add_list(*jobs: str, label: str, url_name: str, permission: str) -> None:
+    """Link runs of these jobs to a list that shows what belongs to one of them by `?run=` and its id."""
+    for job in jobs:
+        _lists[job] = _Kind(label, url_name, permission)
+
+
 def subjects_of(run: JobRun, request: HttpRequest) -> list[Subject]:
     """The links of a run that its reader may follow."""
-    return [
+    found = [
         Subject(kind.label, f"{kind.label} {value}", reverse(kind.url_name, args=[value]))
         for parameter, kind in _kinds.items()
         if isinstance(value := run.parameters.get(parameter), int) and request.user.has_perm(kind.permission)
     ]
+    kind = _lists.get(run.job)
+    if kind is not None and request.user.has_perm(kind.permission):
+        found.append(Subject(kind.label, "what it brought in", f"{reverse(kind.url_name)}?run={run.pk}"))
+    return found

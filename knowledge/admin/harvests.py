@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from pydantic import ValidationError
 
 from jobs import display
-from jobs.admin import navigation
+from jobs.admin import navigation, subjects
 from jobs.admin.base import DropdownFilter, ReadOnlyAdmin
 from knowledge.admin import history, looks, rows
 from knowledge.connectors import Query
@@ -33,6 +33,16 @@ navigation.add(
         permissions=("knowledge.view_harvest",),
         order=360,
     )
+)
+
+
+subjects.add_list(
+    "knowledge.update_knowledge_base",
+    "knowledge.execute_research_job",
+    "knowledge.sync_sources",
+    label="Harvests",
+    url_name="admin:knowledge_harvest_changelist",
+    permission="knowledge.view_harvest",
 )
 
 

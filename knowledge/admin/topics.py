@@ -24,7 +24,7 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
 from jobs import display
-from jobs.admin import navigation, subjects
+from jobs.admin import navigation
 from jobs.admin.base import ModelAdmin, require, user_of
 from jobs.admin.deleting import MayRefuse
 from jobs.errors import IllegalState
@@ -56,7 +56,6 @@ navigation.add(
         order=320,
     )
 )
-subjects.add("topic_id", label="Topic", url_name="admin:knowledge_topic_change", permission=VIEW)
 
 
 @admin.register(Topic)

@@ -14,7 +14,7 @@ from knowledge.embedding import Vectors
 #: Sentences of an answer, and of one paper or document in it.
 MOST_SENTENCES, MOST_OF_ONE = 6, 2
 #: Sentences that are compared with the question; those of the best passages come first.
-_MOST_COMPARED = 120
+_MOST_COMPARED = 64
 #: What counts how much for a sentence: its meaning, the question's words in it, and what its passage is worth.
 _MEANING, _WORDS, _PASSAGE = 0.6, 0.2, 0.2
 #: What a sentence's section adds: people ask for what was found, not for what was to be found out.
@@ -27,8 +27,10 @@ _WORTH = {
 }
 #: How much saying the same again is held against a sentence.
 _REPETITION = 0.35
-#: A sentence that says no more than so much of what the best one does is left out.
-_LEAST_OF_BEST = 0.6
+#: A sentence that is worth less than so much of the best one, or is less similar than so much of the most similar, is left out.
+_LEAST = (0.8, 0.7)
+#: Unless it contradicts what is chosen: then so much is enough.
+_LEAST_OF_CONTRADICTION = (0.6, 0.6)
 #: Two sentences that are so similar speak of one thing, and may contradict each other.
 _SAME_THING = 0.6
 _FEWEST_WORDS = 4
@@ -38,6 +40,8 @@ _FEWEST_WORDS = 4
 class _Candidate:
     sentence: Sentence
     passage: Found
+    #: To the question, alone and with all that counts.
+    similarity: float = 0.0
     relevance: float = 0.0
 
     @property
@@ -63,8 +67,9 @@ class ExtractiveWriter(Writer):
         near = _similarities(brief, candidates)
         candidates = _weighed(brief, candidates, near[0, 1:])
         alike = near[1:, 1:]
-        chosen = _chosen(candidates, alike)
-        chosen += _contradicting(candidates, alike, chosen)
+        chosen = _chosen(candidates, alike, _not_behind(candidates, *_LEAST))
+        others = _not_behind(candidates, *_LEAST_OF_CONTRADICTION)
+        chosen += _contradicting(candidates, alike, chosen, others)
         return Draft(tuple(candidates[index].said for index in _in_order(candidates, chosen)))
 
 
@@ -107,16 +112,24 @@ def _weighed(brief: Brief, candidates: list[_Candidate], meaning: Vectors) -> li
         section = _WORTH[sentence.section] + 0.03 * sentence.place
         own = passage.similarity if passage.similarity is not None else words
         relevance = _MEANING * similar + _WORDS * words + _PASSAGE * own + section
-        weighed.append(replace(candidate, relevance=relevance))
+        weighed.append(replace(candidate, similarity=similar, relevance=relevance))
     return weighed
 
 
-def _chosen(candidates: list[_Candidate], alike: Vectors) -> list[int]:
-    """The best sentences, each held back as far as it repeats those before it."""
+def _not_behind(candidates: list[_Candidate], of_best: float, of_nearest: float) -> set[int]:
+    """Those that do not fall too far behind the best, and behind the most similar."""
     best = max(candidate.relevance for candidate in candidates)
-    left = {
-        index for index, candidate in enumerate(candidates) if candidate.relevance >= best * _LEAST_OF_BEST
+    nearest = max(candidate.similarity for candidate in candidates)
+    return {
+        index
+        for index, candidate in enumerate(candidates)
+        if candidate.relevance >= best * of_best and candidate.similarity >= nearest * of_nearest
     }
+
+
+def _chosen(candidates: list[_Candidate], alike: Vectors, worth: set[int]) -> list[int]:
+    """The best sentences, each held back as far as it repeats those before it."""
+    left = set(worth)
     chosen: list[int] = []
     taken: Counter[tuple[int | None, int | None]] = Counter()
     while left and len(chosen) < MOST_SENTENCES:
@@ -132,12 +145,12 @@ def _repeated(index: int, chosen: list[int], alike: Vectors) -> float:
     return _REPETITION * max((float(alike[index, other]) for other in chosen), default=0.0)
 
 
-def _contradicting(candidates: list[_Candidate], alike: Vectors, chosen: list[int]) -> list[int]:
+def _contradicting(
+    candidates: list[_Candidate], alike: Vectors, chosen: list[int], others: set[int]
+) -> list[int]:
     """The best sentence of another paper that speaks of the same and says otherwise, if none was chosen yet."""
     owners = {candidates[index].owner for index in chosen}
-    for index in sorted(
-        set(range(len(candidates))) - set(chosen), key=lambda one: -candidates[one].relevance
-    ):
+    for index in sorted(others - set(chosen), key=lambda one: -candidates[one].relevance):
         one = candidates[index]
         if one.owner not in owners and any(
             alike[index, other] >= _SAME_THING

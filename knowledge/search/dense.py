@@ -67,7 +67,8 @@ def candidates(
     if named < limit or standing >= limit * _FRESH:
         return [Near(row[0], row[1], row[2], row[5]) for row in rows if row[0] is not None]
     near = _deeper(vector, model, filters, limit, standing)
-    return similarities(vector, model, filters, np.union1d(parts, [found.part for found in near]))
+    named_too = np.array([found.part for found in near], dtype=np.int64)
+    return similarities(vector, model, filters, np.union1d(parts, named_too))
 
 
 def _deeper(

@@ -15,6 +15,7 @@ from knowledge.chunking import Span
 from knowledge.embedding import Vectors
 from knowledge.models import EmbeddingModel, Part, Passage
 from knowledge.search import dense, sparse
+from knowledge.search.expansion import expanded
 from knowledge.search.filters import Filters
 from knowledge.search.fusion import DENSE_SHARE, fused
 from knowledge.search.highlights import highlights
@@ -45,6 +46,8 @@ class Scored:
     """A part that was found, with its passages from the nearest on."""
 
     part: int
+    #: What it is ranked by. In a hybrid search standard deviations above the mean of all candidates, by both, of which
+    #: meaning is that of the query moved a little toward the best passages; else the one of the two that was asked.
     score: float
     #: The cosine of the nearest passage; 0 when no vectors were asked.
     similarity: float
@@ -71,11 +74,15 @@ def search(
     limit: int = 10,
     mode: Mode = Mode.HYBRID,
     share: float = DENSE_SHARE,
+    expand: bool = False,
 ) -> list[Hit]:
-    """The best parts for a query, the best first, with one passage each. `share` is that of meaning in hybrid scores.
+    """The best parts for a query, the best first, with one passage each.
+
+    `share` is that of meaning in hybrid scores. `expand` adds what abbreviations stand for, and the other way round.
 
     Raises EmbedderUnavailable, EmbedderRefused when the model of the stored vectors cannot be asked.
     """
+    query = expanded(query) if expand else query
     return hits(query, rank(query, filters=filters, limit=limit, mode=mode, share=share))
 
 

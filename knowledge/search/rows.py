@@ -14,6 +14,6 @@ def binary_rows(statement: str, parameters: Mapping[str, Any]) -> list[Any]:
     """
     connection.ensure_connection()
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        cursor.execute(statement, parameters, binary=True)  # type: ignore[arg-type]  # ours, with parameters
+        cursor.execute(statement, parameters, binary=True)
         rows: list[Any] = cursor.fetchall()
     return rows

@@ -67,7 +67,7 @@ def kept(paper: Paper, by: User, **fields) -> Question:
     sentences = [{"text": "Aspirin prevents attacks.", "numbers": [1], "support": 0.9}]
     given = {"state": "answered", "writer": "extractive", "sentences": sentences, **fields}
     answer = Answer.objects.create(question=question, **given)
-    passage = paper.parts.get().passages.get(position=0)
+    passage = paper.parts.get().passages.order_by("position")[0]
     Citation.objects.create(
         answer=answer, number=1, passage=passage, paper=paper, title=paper.title, quote=passage.text
     )

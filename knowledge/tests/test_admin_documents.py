@@ -70,6 +70,12 @@ def ready(content=b"Aspirin helps.", name="aspirin.txt", **details):
     return one.document
 
 
+def result_of(run):
+    result = execute(run).result
+    assert result is not None
+    return result
+
+
 def page(document, name="change"):
     return reverse(f"admin:knowledge_document_{name}", args=[document.pk])
 
@@ -256,7 +262,7 @@ def test_what_is_old_is_shown_and_goes_when_told_to(client):
     assert "new.txt" not in text
     assert "1 more stays because answers cite it" in text
     client.post(CLEANUP, {"_dry_run": "1"})
-    assert execute(JobRun.objects.order_by("-pk")[0]).result["documents"]["deleted"] == 1
+    assert result_of(JobRun.objects.order_by("-pk")[0])["documents"]["deleted"] == 1
     assert Document.objects.count() == 3
     client.post(CLEANUP, {"_delete": "1"})
     execute(JobRun.objects.order_by("-pk")[0])
@@ -273,8 +279,8 @@ def test_the_model_is_changed_from_its_page(client):
         assert "letters:26" in client.get(MODELS).content.decode()
         answer = client.post(REEMBED, {"embedder": "other"}, follow=True)
         assert said(answer)[0].startswith("Queued: ")
-        run = execute(JobRun.objects.get(job="knowledge.reembed"))
-        assert (run.result["embedded"], run.result["is_live"]) == (1, False)
+        result = result_of(JobRun.objects.get(job="knowledge.reembed"))
+        assert (result["embedded"], result["is_live"]) == (1, False)
         other = EmbeddingModel.objects.get(name="other:13")
         address = reverse("admin:knowledge_embeddingmodel_go_live", args=[other.pk])
         assert (

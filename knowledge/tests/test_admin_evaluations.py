@@ -83,7 +83,8 @@ def test_the_button_has_a_worker_evaluate(client, query):
     assert answer.url == QUALITY  # may not see runs
     run = JobRun.objects.get()
     assert run.parameters == {"mode": "sparse", "top_k": 5}
-    assert str(run.requested_by) == "staff"
+    assert run.requested_by is not None
+    assert run.requested_by.username == "staff"
     execute(run)
     evaluation = Evaluation.objects.get()
     assert (evaluation.mode, evaluation.top_k, evaluation.hit_rate) == ("sparse", 5, 1.0)

@@ -150,6 +150,7 @@ def test_an_update_is_asked_for_with_other_figures(client: Client) -> None:
     assert answer["Location"] == f"/admin/jobs/jobrun/{run.pk}/change/"
     assert run.parameters == {"topics": [topic.pk], "papers_per_topic": 3, "days_back": None}
     assert run.trigger == JobRun.Trigger.ADMIN
+    assert f"/admin/knowledge/harvest/?run={run.pk}" in client.get(answer["Location"]).content.decode()
 
 
 def test_a_disabled_topic_is_not_updated(client: Client) -> None:

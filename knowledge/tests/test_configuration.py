@@ -190,7 +190,7 @@ def test_the_nightly_updates_timing_that_somebody_has_chosen_is_kept(ours: Path)
 def test_the_setting_names_a_file_of_ones_own(ours: Path, settings: Any) -> None:
     settings.KNOWLEDGE_CONFIG = str(ours)
 
-    call_command("load_knowledge_defaults")
+    call_command("knowledge", "configure")
 
     assert set(Topic.objects.values_list("name", flat=True)) == {"asthma", "eczema"}
 
@@ -229,7 +229,7 @@ def test_a_bad_file_is_refused_with_the_place(tmp_path: Path, text: str, said: s
     file.write_text(text, encoding="utf-8")
 
     with pytest.raises(CommandError) as caught:
-        call_command("load_knowledge_defaults", file=file)
+        call_command("knowledge", "configure", str(file))
 
     assert str(file) in str(caught.value)
     assert said in str(caught.value)

@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from jobs.context import ActiveRun
 from jobs.errors import RunCancelled, RunSuperseded
 from knowledge import completing
-from knowledge.models import Embedding, Harvest, KnowledgePolicy, Paper
+from knowledge.models import Embedding, Harvest, KnowledgePolicy, Paper, Topic
 from knowledge.tests import snapshots
 from knowledge.tests.nights import fill, new_run, set_up, update
 from knowledge.tests.shelf import Letters, registered
@@ -185,3 +185,18 @@ def test_an_attempt_that_was_taken_for_dead_writes_nothing_more(night):
         update(run)
     assert not Harvest.objects.exclude(state="done").exists()
     assert Paper.objects.count() == 16
+
+
+def test_a_topic_that_is_deleted_in_the_middle_takes_its_harvests_along(night):
+    run = new_run()
+
+    class Watched(ActiveRun):
+        def check(self):
+            if Paper.objects.exists():
+                Topic.objects.filter(name="hypertension").delete()
+
+    run.__class__ = Watched
+    result = update(run)
+    assert result.topics_searched == 7
+    assert result.errors == []
+    assert not Harvest.objects.exclude(state="done").exists()

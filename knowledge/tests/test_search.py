@@ -2,10 +2,12 @@
 
 import hashlib
 
+import numpy as np
 import pytest
 
 from knowledge import embedding, indexing
 from knowledge.models import Document, Finding, Paper, Topic
+from knowledge.search import sparse
 from knowledge.search.engine import Mode, forget_queries, rank, search
 from knowledge.search.filters import Filters, Retracted
 from knowledge.tests.shelf import Letters, embed_all, registered, shelve
@@ -125,6 +127,26 @@ def test_without_any_vectors_words_are_searched():
     assert titles("aspirin", mode=Mode.DENSE) == []
 
 
+def test_scores_are_those_of_the_indexes(shelf, letters):
+    query = "aspirin heart attack"
+    (vector,) = letters.embed([query])
+    for mode in Mode:
+        for hit in search(query, mode=mode):
+            own = np.array(hit.passage.embeddings.get().vector.to_numpy(), dtype=np.float32)
+            cosine = float(own @ vector / np.linalg.norm(own))
+            words = float(sparse.rank(query).of(np.array([hit.part.pk]))[0])
+            assert hit.scored.similarity == (0 if mode is Mode.SPARSE else pytest.approx(cosine, abs=1e-3))
+            assert hit.scored.words == (0 if mode is Mode.DENSE else pytest.approx(words))
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+def test_nothing_and_one_paper_can_be_searched(letters, mode):
+    assert titles("aspirin", mode=mode) == []
+    shelve("Only one", "Aspirin.")
+    embed_all(letters)
+    assert titles("aspirin", mode=mode) == ["Only one"]
+
+
 def test_highlights_mark_the_words_of_the_query_in_any_form(shelf):
     (hit, *_) = search("preventing heart attacks")
     marked = [span.of(hit.passage.text) for span in hit.highlights]
@@ -140,7 +162,20 @@ def test_the_passage_that_answers_is_shown(letters):
 
 
 @pytest.mark.parametrize(
-    "query", ["", "   ", "\x00", "%s %(x)s {}", "'\"; --", "\ud800", "\u0627" * 5000, "the of"]
+    "query",
+    [
+        "",
+        "   ",
+        "\x00",
+        "aspirin " * 1250,
+        "OR 1=1; DROP TABLE knowledge_part",
+        "\U0001f48a\u200f\u202e",
+        "%s %(x)s {}",
+        "'\"; --",
+        "\ud800",
+        "\u0627" * 5000,
+        "the of",
+    ],
 )
 def test_odd_queries_are_answered(shelf, query):
     assert len(search(query)) <= 3

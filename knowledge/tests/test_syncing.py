@@ -128,6 +128,15 @@ def test_a_source_that_fails_is_looked_through_from_the_same_day_the_next_time(h
     assert source.problem
 
 
+def test_a_source_whose_connector_is_gone_fails_alone(here):
+    Source.objects.filter(connector="europepmc").update(connector="scopus")
+    run = new_run(job=JOB)
+    get_job(JOB)(run, sources=[])
+    assert list(run.failed_units) == ["Known papers at Europe PMC"]
+    assert "scopus" in run.failed_units["Known papers at Europe PMC"]
+    assert run.succeeded_units == 2
+
+
 def test_an_unknown_source_is_an_answer(here):
     with pytest.raises(UnknownSource):
         get_job(JOB)(new_run(job=JOB), sources=[10**6])

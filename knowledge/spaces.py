@@ -9,7 +9,7 @@ from knowledge.errors import KnowledgeError
 from knowledge.models import Embedding, EmbeddingModel, KnowledgePolicy, Passage
 
 #: Neighbours of each vector in the index, and how many are looked at when one is added.
-LINKS, CARE = 16, 128
+LINKS, CARE = 16, 100
 
 
 class NotComplete(KnowledgeError):

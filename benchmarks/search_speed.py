@@ -220,8 +220,8 @@ def _beside_faiss(model: EmbeddingModel, queries: Vectors, near: Sequence[float]
     stored = np.array([np.frombuffer(vector, ">f2", offset=4) for _, vector in rows], dtype=np.float32)
     flat = faiss.IndexFlatIP(DIMENSION)
     flat.add(stored)
-    graph = faiss.IndexHNSWFlat(DIMENSION, 16, faiss.METRIC_INNER_PRODUCT)
-    graph.hnsw.efConstruction, graph.hnsw.efSearch = 100, dense.SIGHT
+    graph = faiss.IndexHNSWFlat(DIMENSION, spaces.LINKS, faiss.METRIC_INNER_PRODUCT)
+    graph.hnsw.efConstruction, graph.hnsw.efSearch = spaces.CARE, dense.SIGHT
     graph.add(stored)
     truth = [set(ids[found].tolist()) for found in flat.search(queries, NEIGHBOURS)[1]]
     flat_times, graph_times, of_graph, ours = [], [], [], []

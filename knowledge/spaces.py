@@ -9,7 +9,7 @@ from knowledge.errors import KnowledgeError
 from knowledge.models import Embedding, EmbeddingModel, KnowledgePolicy, Passage
 
 #: Neighbours of each vector in the index, and how many are looked at when one is added.
-_LINKS, _CARE = 16, 100
+LINKS, CARE = 16, 128
 
 
 class NotComplete(KnowledgeError):
@@ -102,7 +102,7 @@ def create_index(model: EmbeddingModel) -> None:
         cursor.execute(
             f"CREATE INDEX IF NOT EXISTS {index_name(model)} ON knowledge_embedding"
             f" USING hnsw ((vector::halfvec({model.dimension})) halfvec_cosine_ops)"
-            f" WITH (m = {_LINKS}, ef_construction = {_CARE}) WHERE model_id = {model.pk}"
+            f" WITH (m = {LINKS}, ef_construction = {CARE}) WHERE model_id = {model.pk}"
         )
 
 

@@ -216,11 +216,11 @@ class ResearchJobViewSet(GenericViewSet[ResearchJob]):
         parameters=[idempotency.HEADER],
         responses={
             202: OpenApiResponse(ResearchStartedSerializer, description="It is queued."),
-            409: conflict("It is disabled, or the key was used with other words."),
+            409: conflict("The key was used with other words."),
         },
     )
     def trigger(self, request: Request, pk: int) -> Response:
-        """Run a research job now."""
+        """Run a research job now, also a disabled one: that means not by itself."""
         job = self.get_object()
         run = research.run(
             job,

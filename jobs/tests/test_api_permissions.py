@@ -18,6 +18,7 @@ ARGUMENTS: dict[str | None, list[object]] = {
     **{f"inbox-{name}": [SCHEDULE] for name in ("read", "unread")},
     "job-detail": ["testing.add_numbers"],
     "job-trigger": ["testing.add_numbers"],
+    "task-detail": [RUN],
     "queue-purge": ["default"],
     "limit-detail": ["testing.add_numbers"],
     "maintenance-window-detail": [SCHEDULE],

@@ -3,7 +3,9 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db.models import Count, Exists, Q, Window
 from django.http import HttpRequest
+from django_celery_beat.models import PeriodicTask
 
 from jobs import schedules
 from jobs.admin import panels
@@ -18,13 +20,12 @@ NEWEST, NAMED, DAYS = 4, 5, 7
 
 def fill(request: HttpRequest, now: datetime) -> dict[str, Any]:
     may = request.user.has_perm
+    newest = _newest(now) if may(PAPERS) else []
     failing = _failing() if may(TOPICS) else None
     sources = list(Source.objects.enabled().exclude(problem="")[: NAMED + 1]) if may(SOURCES) else None
     return {
-        "new": Paper.objects.filter(first_seen_at__gte=now - timedelta(days=DAYS)).count()
-        if may(PAPERS)
-        else None,
-        "newest": _newest(now) if may(PAPERS) else [],
+        "new": sum(paper.new for paper in newest[:1]) if may(PAPERS) else None,
+        "newest": newest,
         "days": DAYS,
         "failing": None
         if failing is None
@@ -38,9 +39,11 @@ def fill(request: HttpRequest, now: datetime) -> dict[str, Any]:
 
 
 def _newest(now: datetime) -> list[Paper]:
+    """Some of the new papers, each with `new`: how many there are in all."""
     since = now - timedelta(days=DAYS)
-    found = Paper.objects.filter(first_seen_at__gte=since).only("pk", "title", "journal", "is_retracted")
-    return list(found.order_by("-first_seen_at", "-pk")[:NEWEST])
+    found = Paper.objects.filter(first_seen_at__gte=since).annotate(new=Window(Count("*")))
+    shown = found.only("pk", "title", "journal", "is_retracted")
+    return list(shown.order_by("-first_seen_at", "-pk")[:NEWEST])
 
 
 def _failing() -> list[Harvest]:
@@ -52,10 +55,11 @@ def _failing() -> list[Harvest]:
 
 
 def _next_at(now: datetime) -> datetime | None:
-    """When a topic is updated next by itself."""
-    enabled = Topic.objects.enabled().select_related("schedule__policy")
-    nightly = topics.nightly()
-    timed = {one.schedule or nightly for one in enabled}
+    """When a topic is updated next by itself: by a schedule of its own, or with the nightly update."""
+    without_own = Topic.objects.enabled().filter(schedule=None)
+    wanted = Q(knowledge_topic__is_enabled=True) | Q(Exists(without_own), name=topics.JOB, task=topics.JOB)
+    timing = ("crontab", "interval", "solar", "clocked", "policy")
+    timed = PeriodicTask.objects.filter(wanted, enabled=True).select_related(*timing)
     found = [at for schedule in timed if (at := schedules.next_slot_at(schedule, now))]
     return min(found, default=None)
 

@@ -48,7 +48,7 @@ class Corpus:
         archive = ROOT / f"{self.name}.tar.gz"
         if not archive.is_file():
             command = [
-                sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:",
+                sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", self.package,
                 "--dest", str(ROOT), f"{self.package}=={self.version}",
             ]  # fmt: skip
             try:

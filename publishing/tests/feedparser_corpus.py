@@ -52,7 +52,7 @@ def available() -> Path:
 
 def _download() -> None:
     command = [
-        sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:",
+        sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", "feedparser",
         "--dest", str(ROOT), f"feedparser=={VERSION}",
     ]  # fmt: skip
     try:

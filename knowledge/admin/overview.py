@@ -20,11 +20,11 @@ NEWEST, NAMED, DAYS = 4, 5, 7
 
 def fill(request: HttpRequest, now: datetime) -> dict[str, Any]:
     may = request.user.has_perm
-    newest = _newest(now) if may(PAPERS) else []
+    new, newest = _newest(now) if may(PAPERS) else (None, [])
     failing = _failing() if may(TOPICS) else None
     sources = list(Source.objects.enabled().exclude(problem="")[: NAMED + 1]) if may(SOURCES) else None
     return {
-        "new": sum(paper.new for paper in newest[:1]) if may(PAPERS) else None,
+        "new": new,
         "newest": newest,
         "days": DAYS,
         "failing": None
@@ -38,12 +38,13 @@ def fill(request: HttpRequest, now: datetime) -> dict[str, Any]:
     }
 
 
-def _newest(now: datetime) -> list[Paper]:
-    """Some of the new papers, each with `new`: how many there are in all."""
+def _newest(now: datetime) -> tuple[int, list[Paper]]:
+    """How many new papers there are, and some of them."""
     since = now - timedelta(days=DAYS)
     found = Paper.objects.filter(first_seen_at__gte=since).annotate(new=Window(Count("*")))
-    shown = found.only("pk", "title", "journal", "is_retracted")
-    return list(shown.order_by("-first_seen_at", "-pk")[:NEWEST])
+    shown = found.only("pk", "title", "journal", "is_retracted").order_by("-first_seen_at", "-pk")[:NEWEST]
+    papers = list(shown)
+    return (papers[0].new if papers else 0), [*papers]
 
 
 def _failing() -> list[Harvest]:

@@ -189,12 +189,13 @@ _CANDIDATES = """
         SELECT unnest(%(parts)s::bigint[])
     ), found AS (
         SELECT passage.id, passage.part_id, passage.position, stored.vector::halfvec({dimension}) <=> %(vector)s AS distance,
-               stored.vector, EXISTS (SELECT FROM near WHERE near.passage_id = stored.passage_id) AS is_near
+               stored.vector, near.passage_id IS NOT NULL AS is_near
         FROM candidate
         JOIN knowledge_part part ON part.id = candidate.id
         JOIN knowledge_passage passage ON passage.part_id = part.id
         LEFT JOIN knowledge_embedding stored ON stored.passage_id = passage.id AND stored.model_id = {model}
             AND stored.text_hash = passage.text_hash
+        LEFT JOIN near ON near.passage_id = stored.passage_id
         {joins}
         WHERE {condition}
     )

@@ -106,6 +106,8 @@ def _showable(found: Scored) -> tuple[int, ...]:
 
 def _telling(passages: Sequence[Passage], stems: frozenset[str]) -> Passage | None:
     """The one with the most words of the query, the first of several; None of none."""
+    if len(passages) == 1:  # then its words need not be looked at
+        return passages[0]
     return max(passages, key=lambda passage: len(stems.intersection(terms(passage.text))), default=None)
 
 

@@ -1,5 +1,6 @@
 """The page of one row: what there is to say about it, and its form. Saved by the domain, which may refuse."""
 
+from abc import ABC, abstractmethod
 from typing import Any, Generic, TypeVar
 
 from django import forms
@@ -16,7 +17,7 @@ from jobs.errors import InvalidInput
 M = TypeVar("M", bound=models.Model)
 
 
-class FormPage(Generic[M]):
+class FormPage(ABC, Generic[M]):
     """Makes or changes one row; without the permission to change it, shows it."""
 
     template: str
@@ -55,17 +56,17 @@ class FormPage(Generic[M]):
         messages.success(self.request, f"{saved} was saved.")
         return HttpResponseRedirect(page_of(saved))
 
+    @abstractmethod
     def save(self, form: Any) -> M:
         """The row of valid data, saved. Raises InvalidInput."""
-        raise NotImplementedError
 
     def findings(self, form: Any) -> dict[str, Any] | None:
         """What another button than "Save" wants to know of valid data; None: it was "Save"."""
         return None
 
+    @abstractmethod
     def about(self, row: M) -> dict[str, Any]:
         """What there is to say about a row that is there."""
-        raise NotImplementedError
 
     def context(self, form: Any) -> dict[str, Any]:
         """What the form needs beyond itself."""

@@ -1,16 +1,16 @@
 """Research jobs: searches that people set up, with their runs and what people may do with them."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import (
-    Http404,
     HttpRequest,
     HttpResponse,
-    HttpResponseNotAllowed,
     HttpResponseRedirect,
     JsonResponse,
 )
@@ -25,11 +25,11 @@ from django.utils.safestring import SafeString
 
 from jobs import display
 from jobs.admin import navigation, subjects
-from jobs.admin.base import ModelAdmin, require, user_of
-from jobs.admin.deleting import MayRefuse
+from jobs.admin.base import require, user_of
 from jobs.models import JobRun
 from knowledge import research
 from knowledge.admin import runs, timing
+from knowledge.admin.controlled import ControlledAdmin
 from knowledge.admin.form_page import page_of
 from knowledge.admin.research_form import RunForm
 from knowledge.admin.research_page import ResearchPage, next_run_in_words
@@ -57,7 +57,10 @@ subjects.add(
 
 
 @admin.register(ResearchJob)
-class ResearchJobAdmin(MayRefuse, ModelAdmin[ResearchJob]):
+class ResearchJobAdmin(ControlledAdmin[ResearchJob]):
+    form_page = ResearchPage
+    view_permission, switch_permission = VIEW, ENABLE
+    disabled_words = "disabled: it does not run by itself"
     list_display = ("name_and_keywords", "state", "papers", "last_run", "next_run")
     list_display_links = None
     list_filter = ("is_enabled", "sources")
@@ -86,9 +89,6 @@ class ResearchJobAdmin(MayRefuse, ModelAdmin[ResearchJob]):
 
     def has_run_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm(RUN)
-
-    def has_enable_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm(ENABLE)
 
     # The list
 
@@ -126,33 +126,15 @@ class ResearchJobAdmin(MayRefuse, ModelAdmin[ResearchJob]):
 
     # The pages
 
-    def get_urls(self) -> list[URLPattern]:
-        controls = {"run": self.run_page, "enable": self.enable_one, "disable": self.disable_one}
-        view = self.admin_site.admin_view
-        return [
-            path("preview/", view(self.preview), name="knowledge_researchjob_preview"),
-            *[
-                path(f"<int:pk>/{name}/", view(control), name=f"knowledge_researchjob_{name}")
-                for name, control in controls.items()
-            ],
-            *super().get_urls(),
-        ]
+    def controls(self) -> Mapping[str, Callable[..., HttpResponse]]:
+        return {"run": self.run_page, **super().controls()}
 
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        job = None
-        if object_id is not None:
-            job = self.get_object(request, object_id)
-            if job is None:
-                raise Http404
-            if not self.has_view_or_change_permission(request, job):
-                raise PermissionDenied
-        return ResearchPage(self, request, job).response()
+    def get_urls(self) -> list[URLPattern]:
+        preview = self.admin_site.admin_view(self.preview)
+        return [path("preview/", preview, name="knowledge_researchjob_preview"), *super().get_urls()]
+
+    def switch(self, row: ResearchJob, is_enabled: bool, *, by: AbstractBaseUser | None) -> None:
+        research.set_enabled(row, is_enabled, by=by)
 
     def preview(self, request: HttpRequest) -> HttpResponse:
         """When a research job would run by what is typed so far."""
@@ -194,23 +176,6 @@ class ResearchJobAdmin(MayRefuse, ModelAdmin[ResearchJob]):
         }
         return TemplateResponse(request, "admin/knowledge/research/run.html", context)
 
-    def enable_one(self, request: HttpRequest, pk: int) -> HttpResponse:
-        return self._switch(request, pk, True)
-
-    def disable_one(self, request: HttpRequest, pk: int) -> HttpResponse:
-        return self._switch(request, pk, False)
-
-    def _switch(self, request: HttpRequest, pk: int, is_enabled: bool) -> HttpResponse:
-        require(request, VIEW, ENABLE)
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        job = get_object_or_404(ResearchJob, pk=pk)
-        research.set_enabled(job, is_enabled, by=user_of(request))
-        messages.success(
-            request, f"{job} is {'enabled' if is_enabled else 'disabled: it does not run by itself'}."
-        )
-        return HttpResponseRedirect(page_of(job))
-
     # Actions of the list
 
     @admin.action(description="Run now", permissions=["run"])
@@ -219,21 +184,6 @@ class ResearchJobAdmin(MayRefuse, ModelAdmin[ResearchJob]):
         for job in queryset:
             run = research.run(job, by=user_of(request), trigger=JobRun.Trigger.ADMIN)
             messages.success(request, runs.queued(run))
-
-    @admin.action(description="Enable", permissions=["enable"])
-    def enable(self, request: HttpRequest, queryset: QuerySet[ResearchJob]) -> None:
-        self._each(request, queryset, True)
-
-    @admin.action(description="Disable", permissions=["enable"])
-    def disable(self, request: HttpRequest, queryset: QuerySet[ResearchJob]) -> None:
-        self._each(request, queryset, False)
-
-    def _each(self, request: HttpRequest, chosen: QuerySet[ResearchJob], is_enabled: bool) -> None:
-        require(request, ENABLE)
-        for job in chosen:
-            research.set_enabled(job, is_enabled, by=user_of(request))
-        said = "Enabled" if is_enabled else "Disabled"
-        messages.success(request, f"{said}: {', '.join(map(str, chosen))}.")
 
 
 def state_badge(job: ResearchJob) -> SafeString:

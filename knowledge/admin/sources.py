@@ -1,26 +1,26 @@
 """Sources: where papers come from, whether each can be asked, and what people may do with it."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
+from django.contrib.auth.models import AbstractBaseUser
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from jobs import display
 from jobs.admin import navigation
 from jobs.admin.base import DropdownFilter, ModelAdmin, require, user_of
-from jobs.admin.deleting import MayRefuse
 from jobs.errors import IllegalState
 from jobs.models import JobRun
 from knowledge import connectors, previews, sources
 from knowledge.admin import looks, runs
+from knowledge.admin.controlled import ControlledAdmin
 from knowledge.admin.form_page import page_of
 from knowledge.admin.source_form import TryForm
 from knowledge.admin.source_page import SourcePage
@@ -59,7 +59,10 @@ class StateFilter(DropdownFilter):
 
 
 @admin.register(Source)
-class SourceAdmin(MayRefuse, ModelAdmin[Source]):
+class SourceAdmin(ControlledAdmin[Source]):
+    form_page = SourcePage
+    view_permission, switch_permission = VIEW, CHANGE
+    disabled_words = "disabled: nobody asks it"
     list_display = ("name_and_connector", "state", "new_papers", "last_asked", "last_synced")
     list_display_links = None
     list_filter = (StateFilter,)
@@ -126,37 +129,11 @@ class SourceAdmin(MayRefuse, ModelAdmin[Source]):
 
     # The pages
 
-    def get_urls(self) -> list[URLPattern]:
-        controls = {
-            "test": self.test_page,
-            "sync": self.sync_one,
-            "enable": self.enable_one,
-            "disable": self.disable_one,
-        }
-        view = self.admin_site.admin_view
-        return [
-            *[
-                path(f"<int:pk>/{name}/", view(control), name=f"knowledge_source_{name}")
-                for name, control in controls.items()
-            ],
-            *super().get_urls(),
-        ]
+    def controls(self) -> Mapping[str, Callable[..., HttpResponse]]:
+        return {"test": self.test_page, "sync": self.sync_one, **super().controls()}
 
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        source = None
-        if object_id is not None:
-            source = self.get_object(request, object_id)
-            if source is None:
-                raise Http404
-            if not self.has_view_or_change_permission(request, source):
-                raise PermissionDenied
-        return SourcePage(self, request, source).response()
+    def switch(self, row: Source, is_enabled: bool, *, by: AbstractBaseUser | None) -> None:
+        sources.set_enabled(row, is_enabled, by=by)
 
     def delete_model(self, request: HttpRequest, obj: Source) -> None:
         sources.delete(obj, by=user_of(request))
@@ -198,21 +175,6 @@ class SourceAdmin(MayRefuse, ModelAdmin[Source]):
         messages.success(request, f"News of known papers are looked for at {source}.")
         return HttpResponseRedirect(runs.after(request, run, page_of(source)))
 
-    def enable_one(self, request: HttpRequest, pk: int) -> HttpResponse:
-        return self._switch(request, pk, True)
-
-    def disable_one(self, request: HttpRequest, pk: int) -> HttpResponse:
-        return self._switch(request, pk, False)
-
-    def _switch(self, request: HttpRequest, pk: int, is_enabled: bool) -> HttpResponse:
-        require(request, VIEW, CHANGE)
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        source = get_object_or_404(Source, pk=pk)
-        sources.set_enabled(source, is_enabled, by=user_of(request))
-        messages.success(request, f"{source} is {'enabled' if is_enabled else 'disabled: nobody asks it'}.")
-        return HttpResponseRedirect(page_of(source))
-
     # Actions of the list
 
     @admin.action(description="Look for news of known papers", permissions=["sync"])
@@ -225,21 +187,6 @@ class SourceAdmin(MayRefuse, ModelAdmin[Source]):
             messages.error(request, str(error))
         else:
             messages.success(request, runs.queued(run))
-
-    @admin.action(description="Enable", permissions=["change"])
-    def enable(self, request: HttpRequest, queryset: QuerySet[Source]) -> None:
-        self._each(request, queryset, True)
-
-    @admin.action(description="Disable", permissions=["change"])
-    def disable(self, request: HttpRequest, queryset: QuerySet[Source]) -> None:
-        self._each(request, queryset, False)
-
-    def _each(self, request: HttpRequest, chosen: QuerySet[Source], is_enabled: bool) -> None:
-        require(request, CHANGE)
-        for source in chosen:
-            sources.set_enabled(source, is_enabled, by=user_of(request))
-        said = "Enabled" if is_enabled else "Disabled"
-        messages.success(request, f"{said}: {', '.join(map(str, chosen))}.")
 
 
 def state_badge(source: Source) -> SafeString:

@@ -1,16 +1,16 @@
 """Topics: what is kept up to date, how each does, and what people may do with it."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Max, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import (
-    Http404,
     HttpRequest,
     HttpResponse,
-    HttpResponseNotAllowed,
     HttpResponseRedirect,
     JsonResponse,
 )
@@ -25,12 +25,12 @@ from django.utils.safestring import SafeString
 
 from jobs import display
 from jobs.admin import navigation
-from jobs.admin.base import ModelAdmin, require, user_of
-from jobs.admin.deleting import MayRefuse
+from jobs.admin.base import require, user_of
 from jobs.errors import IllegalState
 from jobs.models import JobRun
 from knowledge import topics
 from knowledge.admin import runs, timing
+from knowledge.admin.controlled import ControlledAdmin
 from knowledge.admin.form_page import page_of
 from knowledge.admin.topic_form import UpdateForm
 from knowledge.admin.topic_page import TopicPage, next_run_in_words
@@ -59,7 +59,10 @@ navigation.add(
 
 
 @admin.register(Topic)
-class TopicAdmin(MayRefuse, ModelAdmin[Topic]):
+class TopicAdmin(ControlledAdmin[Topic]):
+    form_page = TopicPage
+    view_permission, switch_permission = VIEW, CHANGE
+    disabled_words = "disabled: nothing is looked for"
     list_display = ("name_and_state", "papers", "last_update", "next_update", "trouble")
     list_display_links = None
     list_filter = ("is_enabled", "priority")
@@ -143,33 +146,15 @@ class TopicAdmin(MayRefuse, ModelAdmin[Topic]):
 
     # The pages
 
-    def get_urls(self) -> list[URLPattern]:
-        controls = {"run": self.run_page, "enable": self.enable_one, "disable": self.disable_one}
-        view = self.admin_site.admin_view
-        return [
-            path("preview/", view(self.preview), name="knowledge_topic_preview"),
-            *[
-                path(f"<int:pk>/{name}/", view(control), name=f"knowledge_topic_{name}")
-                for name, control in controls.items()
-            ],
-            *super().get_urls(),
-        ]
+    def controls(self) -> Mapping[str, Callable[..., HttpResponse]]:
+        return {"run": self.run_page, **super().controls()}
 
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        topic = None
-        if object_id is not None:
-            topic = self.get_object(request, object_id)
-            if topic is None:
-                raise Http404
-            if not self.has_view_or_change_permission(request, topic):
-                raise PermissionDenied
-        return TopicPage(self, request, topic).response()
+    def get_urls(self) -> list[URLPattern]:
+        preview = self.admin_site.admin_view(self.preview)
+        return [path("preview/", preview, name="knowledge_topic_preview"), *super().get_urls()]
+
+    def switch(self, row: Topic, is_enabled: bool, *, by: AbstractBaseUser | None) -> None:
+        topics.set_enabled(row, is_enabled, by=by)
 
     def preview(self, request: HttpRequest) -> HttpResponse:
         """When a topic would be updated by the expression that is typed so far."""
@@ -207,22 +192,6 @@ class TopicAdmin(MayRefuse, ModelAdmin[Topic]):
         context = {"title": f"Update {topic} now", "topic": topic, "form": form, "asked": asked}
         return self.page(request, "admin/knowledge/topic/run.html", context)
 
-    def enable_one(self, request: HttpRequest, pk: int) -> HttpResponse:
-        return self._switch(request, pk, True)
-
-    def disable_one(self, request: HttpRequest, pk: int) -> HttpResponse:
-        return self._switch(request, pk, False)
-
-    def _switch(self, request: HttpRequest, pk: int, is_enabled: bool) -> HttpResponse:
-        require(request, VIEW, CHANGE)
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        topic = get_object_or_404(Topic, pk=pk)
-        topics.set_enabled(topic, is_enabled, by=user_of(request))
-        said = "enabled" if is_enabled else "disabled: nothing is looked for"
-        messages.success(request, f"{topic} is {said}.")
-        return HttpResponseRedirect(page_of(topic))
-
     def page(self, request: HttpRequest, template: str, context: dict[str, Any]) -> TemplateResponse:
         common = {**self.admin_site.each_context(request), "opts": self.opts}
         return TemplateResponse(request, template, {**common, **context})
@@ -239,21 +208,6 @@ class TopicAdmin(MayRefuse, ModelAdmin[Topic]):
             messages.error(request, str(error))
         else:
             messages.success(request, runs.queued(run))
-
-    @admin.action(description="Enable", permissions=["change"])
-    def enable(self, request: HttpRequest, queryset: QuerySet[Topic]) -> None:
-        self._each(request, queryset, True)
-
-    @admin.action(description="Disable", permissions=["change"])
-    def disable(self, request: HttpRequest, queryset: QuerySet[Topic]) -> None:
-        self._each(request, queryset, False)
-
-    def _each(self, request: HttpRequest, chosen: QuerySet[Topic], is_enabled: bool) -> None:
-        require(request, CHANGE)
-        for topic in chosen:
-            topics.set_enabled(topic, is_enabled, by=user_of(request))
-        said = "Enabled" if is_enabled else "Disabled"
-        messages.success(request, f"{said}: {', '.join(map(str, chosen))}.")
 
 
 def priority_badge(topic: Topic) -> SafeString:

@@ -6,7 +6,7 @@ from knowledge.previews import QueryPreview
 
 
 class QueryPreviewSerializer(serializers.Serializer[QueryPreview]):
-    source = serializers.IntegerField(source="source.pk", help_text="Its id.")  # type: ignore[assignment]
+    source = serializers.IntegerField(source="source.pk", help_text="Its id.")  # type: ignore[assignment]  # what clients see
     source_name = serializers.CharField(source="source.name")
     text = serializers.CharField(help_text="What it was asked.")
     translated = serializers.CharField(help_text="As it understood that; empty with a problem.")

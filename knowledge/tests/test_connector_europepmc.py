@@ -108,7 +108,7 @@ def test_an_error_inside_an_answer_is_told_in_the_services_words(europepmc: Euro
 @pytest.mark.parametrize("body", [b"[]", b"{}", b'{"hitCount": "3"}', b'{"hitCount": -1}'])
 def test_json_that_is_no_answer_is_not_taken_for_no_papers(europepmc: EuropePmcServer, body):
     reply = type(europepmc.busy())
-    europepmc.respond = lambda asked: reply(200, body)  # type: ignore[method-assign]
+    europepmc.respond = lambda asked: reply(200, body)  # type: ignore[method-assign]  # the stand-in answers so
     with pytest.raises(ConnectorUnavailable):
         EUROPEPMC.preview(Query("insulin"))
 

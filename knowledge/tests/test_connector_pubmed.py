@@ -209,7 +209,7 @@ def test_a_long_query_is_sent_as_a_form(ncbi: NcbiServer, literature):
 
 def test_refusals_in_words_are_told_in_words(ncbi: NcbiServer, settings):
     settings.PUBMED_URL = f"{ncbi.address}/elsewhere"
-    ncbi.respond = lambda asked: ncbi.special("error_inside", asked)  # type: ignore[method-assign]
+    ncbi.respond = lambda asked: ncbi.special("error_inside", asked)  # type: ignore[method-assign]  # the stand-in answers so
     with pytest.raises(AnswerUnreadable, match="Search Backend failed"):
         PUBMED.preview(Query("insulin"))
 
@@ -283,7 +283,7 @@ def test_three_requests_a_second_are_kept_by_all_threads_together(ncbi: NcbiServ
 
 
 def test_nonsense_is_refused_in_pubmeds_words(ncbi: NcbiServer):
-    ncbi.respond = lambda asked: type(ncbi.busy())(  # type: ignore[method-assign]
+    ncbi.respond = lambda asked: type(ncbi.busy())(  # type: ignore[method-assign]  # the stand-in answers so
         200, b"<eSearchResult><ERROR>Invalid query syntax near the end</ERROR></eSearchResult>"
     )
     with pytest.raises(QueryRejected, match="Invalid query syntax near the end"):

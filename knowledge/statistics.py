@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 from django.db import connection
 from django.db.models import Count, F, Max, Q
@@ -20,6 +20,7 @@ from knowledge.models import (
     SparseSegment,
     Topic,
 )
+from knowledge.search.engine import Mode
 
 Counts = Sequence[tuple[str, int]]
 
@@ -231,3 +232,33 @@ def _of_array(column: Literal["sources", "languages", "types"], limit: int | Non
             [limit],
         )
         return [(str(name), int(number)) for name, number in cursor.fetchall()]
+
+
+def summary() -> dict[str, Any]:
+    """The figures by the names that API and command give them."""
+    figures = index_figures()
+    queue = figures.queue
+    by_source = dict(papers_by_source())
+    return {
+        "total_documents": figures.papers + figures.documents,
+        "total_papers": figures.papers,
+        "retracted_papers": figures.retracted,
+        "total_chunks": figures.passages,
+        "indexed_date": figures.indexed_at,
+        "topics_covered": figures.topics_covered,
+        "total_topics": figures.topics,
+        "last_update": figures.updated_at,
+        "index_size_mb": round(figures.size.total / 1e6, 3),
+        "documents_by_source": by_source | ({"upload": figures.documents} if figures.documents else {}),
+        "categories": dict(documents_by_category()),
+        "knowledge_level": figures.level.value,
+        "search_mode": (Mode.HYBRID if figures.has_live_model else Mode.SPARSE).value,
+        "vectors": figures.models,
+        "processing_queue": {
+            "queued": queue.queued,
+            "processing": queue.processing,
+            "completed": queue.ready,
+            "failed": queue.failed,
+            "total": queue.total,
+        },
+    }

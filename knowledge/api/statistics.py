@@ -11,7 +11,6 @@ from rest_framework.views import APIView
 from jobs.api.permissions import Needed
 from knowledge import statistics
 from knowledge.api.search_input import WAYS
-from knowledge.search.engine import Mode
 from knowledge.statistics import Level
 
 
@@ -69,34 +68,4 @@ class KnowledgeStatisticsView(APIView):
     @extend_schema(operation_id="knowledge_statistics", responses=KnowledgeStatisticsSerializer)
     def get(self, request: Request) -> Response:
         """What is in the index, counted now."""
-        return Response(KnowledgeStatisticsSerializer(summary()).data)
-
-
-def summary() -> dict[str, Any]:
-    """The figures by the names of the API; the command prints the same."""
-    figures = statistics.index_figures()
-    queue = figures.queue
-    by_source = dict(statistics.papers_by_source())
-    return {
-        "total_documents": figures.papers + figures.documents,
-        "total_papers": figures.papers,
-        "retracted_papers": figures.retracted,
-        "total_chunks": figures.passages,
-        "indexed_date": figures.indexed_at,
-        "topics_covered": figures.topics_covered,
-        "total_topics": figures.topics,
-        "last_update": figures.updated_at,
-        "index_size_mb": round(figures.size.total / 1e6, 3),
-        "documents_by_source": by_source | ({"upload": figures.documents} if figures.documents else {}),
-        "categories": dict(statistics.documents_by_category()),
-        "knowledge_level": figures.level.value,
-        "search_mode": (Mode.HYBRID if figures.has_live_model else Mode.SPARSE).value,
-        "vectors": figures.models,
-        "processing_queue": {
-            "queued": queue.queued,
-            "processing": queue.processing,
-            "completed": queue.ready,
-            "failed": queue.failed,
-            "total": queue.total,
-        },
-    }
+        return Response(KnowledgeStatisticsSerializer(statistics.summary()).data)

@@ -9,8 +9,7 @@ from django.core.management.base import CommandError, CommandParser
 from jobs.management import waiting
 from jobs.management.base import FAILED, WRONG_USE, PlainCommand
 from jobs.models import JobRun
-from knowledge import citing, configuration, evaluation, topics, updates
-from knowledge.api.statistics import summary
+from knowledge import citing, configuration, evaluation, statistics, topics, updates
 from knowledge.connectors import kinds
 from knowledge.errors import InvalidConfiguration, KnowledgeError
 from knowledge.management import finding
@@ -135,7 +134,7 @@ class Command(PlainCommand):
         return 0
 
     def _statistics(self, options: dict[str, Any]) -> int:
-        found = summary()
+        found = statistics.summary()
         found["vectors"] = [vars(model) for model in found["vectors"]]
         if options["json"]:
             self.stdout.write(as_json(found))
